@@ -1,0 +1,278 @@
+"""The one way out: requests to providers, guarded, timed, recorded, and honest about what was sent.
+
+`Http.request` raises exactly two errors, because sending twice depends on telling them apart:
+`NotSent` (nothing left this machine: safe to try again) and `NoAnswer` (the request began to leave and
+no whole answer came: the provider may have acted on it).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.connection import create_connection
+
+from lib.redact import Redactor
+
+# Seconds to connect, seconds between two pieces of the answer.
+TIMEOUT = (5.0, 20.0)
+# Bytes of an answer that are read at most.
+ANSWER_LIMIT = 8 * 1024 * 1024
+# Characters of a body that an exchange keeps.
+KEPT = 4000
+
+
+class NotSent(Exception):
+    """No byte of the request left: refused, unknown host, forbidden address, connect time-out, TLS."""
+
+
+class NoAnswer(Exception):
+    """The request began to leave and no whole answer came back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: `status` (HTTP), `headers` (names in lower case), `body` (bytes)."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """Give the parsed body. Raises ValueError when it is not JSON."""
+        return json.loads(self.body)
+
+    @property
+    def retry_after(self) -> float | None:
+        """Give the seconds of a numeric Retry-After header."""
+        value = self.headers.get("retry-after", "")
+        return float(value) if value.isdecimal() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One redacted exchange as a person may read it. `status` 0 = no answer; `ms` = milliseconds."""
+
+    method: str
+    url: str
+    sent: str
+    received: str
+    status: int
+    ms: int
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Decide which addresses may be called: public ones, and those the operator allows.
+
+    `allow` names hosts, addresses or networks: `{"127.0.0.1", "10.8.0.0/16", "modem.lan"}`.
+    """
+
+    allow: frozenset[str] = frozenset()
+    _networks: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in self.allow:
+            try:
+                self._networks.append(ipaddress.ip_network(name, strict=False))
+            except ValueError:
+                continue  # a host name, compared as it is
+
+    def addresses(self, host: str, port: int) -> list[str]:
+        """Resolve `host` to the addresses that may be called. Raises NotSent when there is none."""
+        try:
+            found = [
+                str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            ]
+        except (OSError, UnicodeError) as error:
+            raise NotSent(f"The host {host} was not found: {error}.") from None
+        if host in self.allow:
+            return found
+        allowed = [address for address in found if self._permits(address)]
+        if not allowed:
+            raise NotSent(
+                f"{host} is an address inside a private network, which phones may not call. "
+                f"If this is meant, the operator adds it to ALLOW_PRIVATE_ADDRESSES: {host}"
+            )
+        return allowed
+
+    def _permits(self, address: str) -> bool:
+        ip = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
+        ip = getattr(ip, "ipv4_mapped", None) or ip
+        if any(ip in network for network in self._networks if network.version == ip.version):
+            return True
+        return ip.is_global and not ip.is_multicast
+
+
+# Whether the current thread's request has begun to leave; set by the connections below.
+_leaving = threading.local()
+
+
+class _Connect:
+    """Connect only where the guard allows, to the very address it checked (no DNS rebinding)."""
+
+    guard = Guard()
+
+    def _new_conn(self: Any) -> socket.socket:
+        error: OSError | None = None
+        for address in self.guard.addresses(self.host, self.port):
+            try:
+                return create_connection(
+                    (address, self.port), self.timeout, socket_options=self.socket_options
+                )
+            except OSError as failed:
+                error = failed
+        raise NotSent(f"No connection to {self.host}:{self.port}: {error}.")
+
+    def send(self: Any, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        _leaving.began = True
+        super().send(data)  # type: ignore[misc]
+
+
+class _Adapter(HTTPAdapter):
+    """Use guarded connections for both schemes, without retries of its own."""
+
+    def __init__(self, guard: Guard, size: int) -> None:
+        self._guard = guard
+        super().__init__(pool_connections=4, pool_maxsize=size, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        plain = type("Plain", (_Connect, HTTPConnection), {"guard": self._guard})
+        secure = type("Secure", (_Connect, HTTPSConnection), {"guard": self._guard})
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": type("P", (urllib3.HTTPConnectionPool,), {"ConnectionCls": plain}),
+            "https": type("S", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": secure}),
+        }
+
+
+class Http:
+    """Make requests for one phone, keeping connections; safe to share between threads.
+
+    `secrets` never appear in a trace; `record` is called once per request, from the calling thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        guard: Guard | None = None,
+        secrets: Iterable[str] = (),
+        record: Callable[[Trace], None] = lambda trace: None,
+        connections: int = 16,
+    ) -> None:
+        self.redactor = Redactor(secrets)
+        self._record = record
+        self._session = requests.Session()
+        # No proxies, no .netrc: the environment must not decide where credentials go.
+        self._session.trust_env = False
+        adapter = _Adapter(guard or Guard(), connections)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        data: Any = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: tuple[float, float] = TIMEOUT,
+    ) -> Answer:
+        """Ask once, following no redirect. Raises NotSent or NoAnswer, nothing else."""
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise NotSent(f"{url} is not an http or https address.")
+        started = time.monotonic()
+        _leaving.began = False
+        prepared: requests.PreparedRequest | None = None
+        answer: Answer | None = None
+        problem = ""
+        try:
+            prepared = self._session.prepare_request(
+                requests.Request(
+                    method, url, headers, data=data, json=json, params=params, auth=auth
+                )
+            )
+            answer = self._send(prepared, timeout)
+            return answer
+        except NotSent as error:
+            problem = str(error)
+            raise
+        except (
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            OSError,
+            ValueError,
+        ) as error:
+            problem = self.redactor.text(f"{type(error).__name__}: {error}")
+            raise (NoAnswer if _leaving.began else NotSent)(problem) from None
+        finally:
+            self._record(self._trace(method, url, prepared, answer, problem, started))
+
+    def _send(self, prepared: requests.PreparedRequest, timeout: tuple[float, float]) -> Answer:
+        response = self._session.send(prepared, timeout=timeout, allow_redirects=False, stream=True)
+        with response:
+            body = response.raw.read(ANSWER_LIMIT + 1, decode_content=True)
+            if len(body) > ANSWER_LIMIT:
+                raise ValueError(f"The answer is larger than {ANSWER_LIMIT} bytes.")
+        self._session.cookies.clear()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status_code, headers, body)
+
+    def _trace(
+        self,
+        method: str,
+        url: str,
+        prepared: requests.PreparedRequest | None,
+        answer: Answer | None,
+        problem: str,
+        started: float,
+    ) -> Trace:
+        sent = received = ""
+        if prepared is not None:
+            url = prepared.url or url
+            sent = self._readable(prepared.headers.items(), prepared.body)
+        if answer is not None:
+            received = self._readable(answer.headers.items(), answer.body)
+        return Trace(
+            method=method,
+            url=self.redactor.text(url),
+            sent=sent,
+            received=received,
+            status=answer.status if answer else 0,
+            ms=int((time.monotonic() - started) * 1000),
+            error=problem,
+        )
+
+    def _readable(self, headers: Iterable[tuple[str, str]], body: bytes | str | None) -> str:
+        return readable(self.redactor, headers, body)
+
+
+def readable(
+    redactor: Redactor, headers: Iterable[tuple[str, str]], body: bytes | str | None
+) -> str:
+    """Give headers and body as redacted text of at most KEPT characters of body."""
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body or "")
+    # PostgreSQL stores no NUL. Cut after hiding, so that no half of a secret is left at the edge.
+    text = redactor.text(text).replace("\x00", "�")[:KEPT]
+    return f"{redactor.headers(headers)}\n\n{text}".strip()

@@ -1,0 +1,148 @@
+"""Wake-ups: the only module that knows RQ.
+
+Rows are the truth and a job only says "look". So a job may be lost, doubled or late without harm, and
+a queue server that is down delays work until the tick finds it, but never fails what a person does.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import django_rq
+from django.conf import settings
+from django.db import close_old_connections, transaction
+from redis import Redis
+from redis.exceptions import RedisError
+from rq.job import Job
+from rq.queue import Queue
+from rq.serializers import JSONSerializer
+from rq.worker import SimpleWorker
+
+logger = logging.getLogger(__name__)
+
+QueueDown = RedisError
+SEND = "send"
+DEFAULT = "default"
+# Seconds. A dead queue server must not hang a page; the row is saved all the same.
+_TIMEOUTS = {"socket_connect_timeout": 3, "socket_timeout": 5}
+# Seconds after which a wake-up that nobody answered is believed lost.
+_LOST_AFTER = 30
+# Set when this worker was asked to stop: long jobs look at it and finish early.
+stopping = threading.Event()
+
+
+def redis(queue: str = DEFAULT) -> Redis:
+    """Give this process's client of the queue server, for limits and flags that may be lost."""
+    return _client(str(settings.RQ_QUEUES[queue]["URL"]))
+
+
+@functools.cache
+def _client(url: str) -> Redis:
+    """Give the one client that keeps its connections.
+
+    django-rq makes a client at each call, which connects anew for each command and, given a URL,
+    has no time-outs.
+    """
+    client: Redis = Redis.from_url(url, **_TIMEOUTS)
+    return client
+
+
+def _jobs(queue: str) -> Queue:
+    jobs: Queue = django_rq.get_queue(queue, connection=redis(queue))
+    return jobs
+
+
+def enqueue(function: Callable[..., Any], *arguments: Any, queue: str = DEFAULT) -> None:
+    """Run `function(*arguments)` in a worker once the current transaction commits. Ids only."""
+    transaction.on_commit(lambda: _push(function, arguments, queue, wake=None))
+
+
+def wake(function: Callable[..., Any], key: int, queue: str = SEND) -> None:
+    """Enqueue `function(key)` on commit unless such a wake-up waits already."""
+    transaction.on_commit(lambda: _push(function, (key,), queue, wake=_flag(function, key)))
+
+
+def awake(function: Callable[..., Any], key: int) -> None:
+    """Say that `function(key)` looks at the rows from now on: the next `wake` enqueues again."""
+    redis(SEND).delete(_flag(function, key))
+
+
+def _flag(function: Callable[..., Any], key: int) -> str:
+    return f"wake:{function.__module__}.{function.__name__}:{key}"
+
+
+def _push(
+    function: Callable[..., Any], arguments: tuple[Any, ...], queue: str, wake: str | None
+) -> None:
+    try:
+        if wake and not redis(queue).set(wake, 1, nx=True, ex=_LOST_AFTER):
+            return
+        _jobs(queue).enqueue(function, *arguments, result_ttl=0, failure_ttl=86400)
+    except RedisError as error:
+        logger.warning("The queue server does not answer (%s); the tick will find the work.", error)
+
+
+def queue_is_up() -> bool:
+    """Say whether the queue server answers."""
+    try:
+        return bool(redis().ping())
+    except RedisError:
+        return False
+
+
+def waiting(queue: str = SEND) -> int:
+    """Count the jobs that wait for a worker of this queue."""
+    return len(_jobs(queue))
+
+
+def workers(queue: str) -> int:
+    """Count the live workers of a queue. Raises QueueDown."""
+    return Worker.count(connection=redis(queue), queue=_jobs(queue))
+
+
+class Worker(SimpleWorker):
+    """An RQ worker that does not fork, notices a dead server soon, and lets long jobs stop early.
+
+    Give it one queue only: on two, RQ uses BLPOP and can lose a job for good.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # django-rq's command does not read the queue's serializer; pickle would run what it is sent.
+        kwargs["serializer"] = JSONSerializer
+        kwargs["worker_ttl"] = 30
+        kwargs["maintenance_interval"] = 60
+        super().__init__(*args, **kwargs)
+
+    def work(self, *args: Any, **kwargs: Any) -> bool:
+        """Work, and before that forget the flags: one that was killed may have left its own raised."""
+        with suppress(RedisError):
+            for flag in self.connection.scan_iter("wake:*", count=1000):
+                self.connection.delete(flag)
+        done: bool = super().work(*args, **kwargs)
+        return done
+
+    def _shutdown(self) -> None:
+        stopping.set()
+        try:
+            super()._shutdown()  # type: ignore[no-untyped-call]
+        except RedisError:
+            # Raised in a signal handler it would cut the running job off; the flag is enough.
+            self._stop_requested = True
+
+    def perform_job(self, job: Job, queue: Queue) -> bool:
+        """Run the job between two fresh looks at the database connection."""
+        close_old_connections()
+        try:
+            done: bool = super().perform_job(job, queue)
+            return done
+        finally:
+            close_old_connections()
+
+    def get_heartbeat_ttl(self, job: Job) -> int:
+        return int(timedelta(seconds=job.timeout or 60).total_seconds()) + 60
