@@ -1,0 +1,62 @@
+"""How django-allauth behaves here: closed sign-up, links under PUBLIC_URL, mails that say so."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.exceptions import ImmediateHttpResponse
+from django.conf import settings
+from django.http import HttpRequest
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
+
+logger = logging.getLogger(__name__)
+
+
+def public_url(path: str) -> str:
+    """Give the address under which others reach `path`, whatever host this request came by."""
+    return f"{settings.PUBLIC_URL}{path}"
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "email_password_mismatch": _("This e-mail address and password do not belong together."),
+        "too_many_login_attempts": _("Too many attempts. Try again in five minutes."),
+        "rate_limited": _("Too many attempts. Wait a minute, then try again."),
+        "incorrect_password": _("This is not your current password."),
+    }
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return bool(settings.SIGNUP_OPEN)
+
+    def clean_email(self, email: str) -> str:
+        return email.lower()
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        names = {"uidb36": "UID", "key": "KEY"}
+        path = reverse("account_reset_password_from_key", kwargs=names)
+        return public_url(path.replace("UID-KEY", quote(key)))
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        return reverse("profile")
+
+    def format_email_subject(self, subject: str) -> str:
+        return str(subject)
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Send in the language of the addressee; a mail server that fails is said, not hidden."""
+        language = getattr(context.get("user"), "language", "") or translation.get_language()
+        shown = context | {"email": email, "host": urlsplit(settings.PUBLIC_URL).netloc}
+        with translation.override(language):
+            mail = self.render_mail(template_prefix, email, shown)
+        try:
+            mail.send()
+        except OSError as error:  # smtplib's errors are OSErrors
+            logger.warning("The mail server refused a mail: %s", error)
+            page = render(self.request, "account/mail_failed.html", status=503)
+            raise ImmediateHttpResponse(page) from None

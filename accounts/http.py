@@ -1,0 +1,75 @@
+"""What a request knows behind log-in, and who may pass: one decorator for every page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django_htmx.middleware import HtmxDetails
+
+from accounts.models import Membership, User, Workspace
+
+
+class PersonRequest(HttpRequest):
+    """A request of somebody who is logged in, in a workspace or not."""
+
+    user: User
+    workspace: Workspace | None
+    membership: Membership | None
+    htmx: HtmxDetails
+
+
+class MemberRequest(HttpRequest):
+    """A request of somebody who is logged in and belongs to `workspace`."""
+
+    user: User
+    workspace: Workspace
+    membership: Membership
+    htmx: HtmxDetails
+
+
+View = Callable[..., HttpResponseBase]
+
+
+def member(view: View) -> View:
+    """Let members of the current workspace in, whatever their role."""
+    return _gate(view, lambda membership: True, "")
+
+
+def sender(view: View) -> View:
+    """Let those in who may send; others get 403 with the reason."""
+    return _gate(view, lambda m: m.may_send, _needs_sender)
+
+
+def manager(view: View) -> View:
+    """Let those in who may manage phones and people; others get 403 with the reason."""
+    return _gate(view, lambda m: m.may_manage, _needs_manager)
+
+
+def _needs_sender() -> str:
+    return _(
+        "You can look at this workspace, but not send from it. An administrator can change that."
+    )
+
+
+def _needs_manager() -> str:
+    return _("Only administrators of this workspace can do this. Ask one of them.")
+
+
+def _gate(view: View, passes: Callable[[Membership], bool], reason: Any) -> View:
+    @wraps(view)
+    @login_required
+    def gated(request: MemberRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if getattr(request, "membership", None) is None:
+            return redirect("workspace_missing")
+        if not passes(request.membership):
+            raise PermissionDenied(reason())
+        return view(request, *args, **kwargs)
+
+    return gated

@@ -1,0 +1,77 @@
+"""Logging in and passwords: django-allauth's pages with our words in their forms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account import forms as theirs
+from allauth.account import views
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from accounts import mail
+from accounts.forms import PASSWORD_HINT
+
+
+def _say(form: forms.BaseForm, **labels: Any) -> None:
+    """Give fields our labels, without placeholders that say the same again."""
+    for name, label in labels.items():
+        field = form.fields[name]
+        field.label = label
+        field.help_text = ""
+        field.widget.attrs.pop("placeholder", None)
+
+
+class LoginForm(theirs.LoginForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _say(self, login=_("E-mail"), password=_("Password"), remember=_("Remember me for 30 days"))
+        self.fields["login"].widget.attrs |= {"autocomplete": "username", "autofocus": True}
+
+
+class ResetForm(theirs.ResetPasswordForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _say(self, email=_("E-mail"))
+
+
+class NewPasswordForm(theirs.ResetPasswordKeyForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _say(self, password1=_("New password"), password2=_("The same once more"))
+        self.fields["password1"].help_text = PASSWORD_HINT
+
+
+class ChangeForm(theirs.ChangePasswordForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _say(self, oldpassword=_("Current password"), password1=_("New password"))
+        _say(self, password2=_("The same once more"))
+        self.fields["password1"].help_text = PASSWORD_HINT
+
+
+class LoginView(views.LoginView):  # type: ignore[misc]
+    form_class = LoginForm
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        shown: dict[str, Any] = super().get_context_data(**kwargs)
+        return shown | {"sign_up_open": settings.SIGNUP_OPEN}
+
+
+class ResetView(views.PasswordResetView):  # type: ignore[misc]
+    form_class = ResetForm
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        shown: dict[str, Any] = super().get_context_data(**kwargs)
+        return shown | {"mail_goes_out": mail.goes_out()}
+
+
+login = LoginView.as_view()
+logout = views.LogoutView.as_view()
+inactive = views.AccountInactiveView.as_view()
+change = views.PasswordChangeView.as_view(form_class=ChangeForm)
+reset = ResetView.as_view()
+reset_done = views.PasswordResetDoneView.as_view()
+reset_from_key = views.PasswordResetFromKeyView.as_view(form_class=NewPasswordForm)
+reset_from_key_done = views.PasswordResetFromKeyDoneView.as_view()
