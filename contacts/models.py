@@ -1,0 +1,32 @@
+"""Whom: for now, the people who asked not to be written to."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User, Workspace
+
+
+class OptOut(models.Model):
+    """A number (E.164) that must get no message from this workspace; `source` says how we know."""
+
+    class Source(models.TextChoices):
+        PROVIDER = "provider", _("told by the provider")
+        PERSON = "person", _("added by hand")
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="opt_outs")
+    number = models.CharField(_("number"), max_length=20)
+    source = models.CharField(max_length=10, choices=Source.choices)
+    detail = models.CharField(max_length=200, blank=True)
+    added_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "number"], name="one_opt_out_per_number")
+        ]
+
+    def __str__(self) -> str:
+        return self.number
