@@ -1,0 +1,452 @@
+"""THE contract between smsapp and a provider.
+
+A phone type is one class in one file or folder of `phones/types/`, whose name is its slug. It never
+sees a model, a web request, Django's settings, the clock or the network: it gets decrypted settings,
+an injected `lib.http.Http` and its callback addresses, takes and gives the frozen records below, and
+may raise the errors at the top. So it is tested by tables of cases, and needs no database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from django import forms
+from django.db.models import TextChoices
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from lib.http import Http, NoAnswer, NotSent
+
+Words = str | Promise
+
+
+# ---- What sending can end in, other than `Sent` -------------------------------------------------
+
+
+class PhoneError(Exception):
+    """The provider's own words and code; both are shown to people as they are."""
+
+    def __init__(self, words: str, code: str = "") -> None:
+        super().__init__(words)
+        self.words = words
+        self.code = code
+
+
+class Temporary(PhoneError):
+    """Not accepted, and safe to try again. `retry_after` in seconds, where the provider says it."""
+
+    def __init__(self, words: str, code: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(words, code)
+        self.retry_after = retry_after
+
+
+class Throttled(Temporary):
+    """Too fast: slow the whole phone down. Does not count as an attempt."""
+
+
+class Rejected(PhoneError):
+    """Will never be accepted: the message failed."""
+
+
+class BadNumber(Rejected):
+    """This number can never be reached."""
+
+
+class OptedOut(Rejected):
+    """The person asked the provider for no more messages."""
+
+
+class Misconfigured(PhoneError):
+    """Every message would fail: pause the phone, keep the message."""
+
+
+class NoCredit(Misconfigured):
+    """The account is empty."""
+
+
+class OutcomeUnknown(PhoneError):
+    """The request left and no usable answer came. Never sent again by itself."""
+
+
+class BadAnswer(OutcomeUnknown):
+    """The provider answered something that this type does not understand: ours to mend."""
+
+
+class Reason(TextChoices):
+    """Why a message was not delivered, in one word of ours beside the provider's own."""
+
+    NONE = "", _("No reason known")
+    BAD_NUMBER = "bad_number", _("This number cannot receive SMS")
+    OPTED_OUT = "opted_out", _("This person asked for no more messages")
+    UNREACHABLE = "unreachable", _("The handset could not be reached")
+    BLOCKED = "blocked", _("The network or the recipient blocked it")
+    EXPIRED = "expired", _("It could not be delivered in time")
+    REJECTED = "rejected", _("The provider refused it")
+    GAVE_UP = "gave_up", _("It could not be handed over within a day")
+    NO_ANSWER = "no_answer", _("The provider never answered")
+    WORKER_LOST = "worker_lost", _("The worker stopped while it was being sent")
+    PHONE_GONE = "phone_gone", _("Its phone was deleted")
+
+
+# ---- What a callback can be refused for ---------------------------------------------------------
+
+
+class BadSignature(Exception):
+    """The callback does not come from the provider: 403."""
+
+
+class Malformed(Exception):
+    """The callback cannot be read: 400. The text says what is missing."""
+
+
+# ---- Records ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A picture or file that goes with a message: `url` (public, expiring), MIME type, bytes."""
+
+    url: str
+    content_type: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingSms:
+    """A message to hand over. `reference` is ours, unique for ever; `to` is E.164."""
+
+    reference: str
+    to: str
+    text: str
+    media: tuple[Attachment, ...] = ()
+    flash: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The provider took it. `segments` and `cost` as it counts them, where it says so.
+
+    `cost` is in millionths of `currency` (ISO 4217): 49000 and "EUR" are 4.9 cents.
+    """
+
+    provider_id: str
+    segments: int | None = None
+    cost: int | None = None
+    currency: str = ""
+
+
+class Delivery(StrEnum):
+    """What a status report says of a message the provider took."""
+
+    SENT = "sent"  # on its way: handed to the network
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """News of a message, found by our `reference` or by `provider_id`; one of them is enough."""
+
+    state: Delivery
+    provider_id: str = ""
+    reference: str = ""
+    reason: str = ""  # one of messaging.models.Reason, where the code is known
+    code: str = ""
+    words: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingMedia:
+    """Where an incoming picture can be fetched from, with this phone's credentials."""
+
+    url: str
+    content_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingSms:
+    """A message that somebody sent us. `provider_id` tells a repetition from a second message."""
+
+    sender: str
+    text: str
+    provider_id: str
+    to: str = ""
+    media: tuple[IncomingMedia, ...] = ()
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingCall:
+    """A call that rings, or has ended. `seconds` is its length, once it has ended."""
+
+    caller: str
+    provider_id: str
+    ended: bool = False
+    seconds: int | None = None
+    outcome: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OptOutNotice:
+    """Somebody asked the provider for no more messages, or (`again`) for messages once more."""
+
+    number: str
+    words: str = ""
+    again: bool = False
+
+
+Event = StatusReport | IncomingSms | IncomingCall | OptOutNotice
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A request from the provider, as it came.
+
+    `url` is the address the provider was given, built from PUBLIC_URL, with the query it used.
+    `headers` have lower-case names; `query` and `form` keep repeated values.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    query: Mapping[str, list[str]]
+    form: Mapping[str, list[str]]
+    body: bytes
+
+    def first(self, name: str, default: str = "") -> str:
+        """Give the first value of `name` in the form, else in the query."""
+        values = self.form.get(name) or self.query.get(name)
+        return values[0] if values else default
+
+    def need(self, name: str) -> str:
+        """Give the first non-empty value of `name`. Raises Malformed."""
+        if not (value := self.first(name)):
+            raise Malformed(f"{name} is missing.")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the provider wants to read after a callback."""
+
+    status: int = 200
+    content_type: str = "text/plain"
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What is left on the account, in millionths of `currency`."""
+
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A file fetched from the provider."""
+
+    content: bytes
+    content_type: str
+
+
+# ---- What a type says about itself --------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """Yes or no, with a note where it matters."""
+
+    ok: bool
+    note: Words = ""
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+
+def yes(note: Words = "") -> Ability:
+    return Ability(True, note)
+
+
+def no(note: Words = "") -> Ability:
+    return Ability(False, note)
+
+
+def _can(label: Words, long: Words) -> Any:
+    return field(default=Ability(False), metadata={"label": label, "long": long})
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """The capability matrix of one type. It feeds pages, composer, API, command and docs."""
+
+    send: Ability = _can(_("Send"), _("Send SMS"))
+    receive: Ability = _can(_("Receive"), _("Receive SMS"))
+    phone_status: Ability = _can(_("Status"), _("Tell the state of the phone"))
+    mms_out: Ability = _can(_("MMS out"), _("Send pictures (MMS)"))
+    mms_in: Ability = _can(_("MMS in"), _("Receive pictures (MMS)"))
+    delivery: Ability = _can(_("Delivery"), _("Follow delivery"))
+    flash: Ability = _can(_("Flash"), _("Send flash SMS"))
+    call: Ability = _can(_("Calls"), _("Alert on an incoming call"))
+    call_end: Ability = _can(_("Call ends"), _("Alert on the end of a call"))
+    own_name: Ability = _can(_("Own name"), _("Show a name as sender"))
+    unicode: Ability = _can(_("Unicode"), _("Send any alphabet and emoji"))
+    long: Ability = _can(_("Long"), _("Send long messages"))
+    balance: Ability = _can(_("Balance"), _("Tell what is left on the account"))
+    price: Ability = _can(_("Price"), _("Tell what a message costs"))
+    polling: Ability = _can(_("Polling"), _("Ask for the state of a message"))
+    bulk: Ability = _can(_("Bulk"), _("Send many in one request"))
+    safe_retry: Ability = _can(_("Never twice"), _("Recognise a message it has already taken"))
+    signed: Ability = _can(_("Signed"), _("Sign its callbacks"))
+    opt_out: Ability = _can(_("Opt-outs"), _("Tell us who asked for no more messages"))
+
+    @classmethod
+    def names(cls) -> list[str]:
+        return [item.name for item in fields(cls)]
+
+    @classmethod
+    def label(cls, name: str) -> Words:
+        """Give the short heading of a column."""
+        label: Words = cls.__dataclass_fields__[name].metadata["label"]
+        return label
+
+    @classmethod
+    def sentence(cls, name: str) -> Words:
+        """Give the capability in full words."""
+        words: Words = cls.__dataclass_fields__[name].metadata["long"]
+        return words
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address the provider calls.
+
+    `name` stands in the URL; `label`, `why` and `paste` are for people: what it is, what is missing
+    without it, and where to paste it at the provider (steps of its menus).
+    `automatic` = we tell the provider ourselves with each message; nothing has to be pasted.
+    """
+
+    name: str
+    label: Words
+    why: Words
+    paste: tuple[Words, ...] = ()
+    methods: tuple[str, ...] = ("POST",)
+    automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The callback addresses of one phone, built from PUBLIC_URL."""
+
+    base: str
+
+    def of(self, endpoint: str, **query: str) -> str:
+        """Give the address of an endpoint; `query` travels with it and comes back in the callback."""
+        tail = f"?{urlencode(query)}" if query else ""
+        return f"{self.base}{endpoint}/{tail}"
+
+
+class PhoneType:
+    """A provider. Subclass it once per file or folder of `phones/types/`; instances serve one phone.
+
+    What a type must give: `label`, `what`, `can`, `Settings`, and each method that its capabilities
+    promise. The contract test (tests/phones/test_contract.py) checks every type.
+    """
+
+    # Templates read the class; without this Django would call it.
+    do_not_call_in_templates: ClassVar[bool] = True
+
+    slug: ClassVar[str] = ""  # set by the registry: the module's name
+    label: ClassVar[Words]
+    # A few words under the label: where or what for.
+    what: ClassVar[Words]
+    # The provider's own documentation.
+    docs: ClassVar[str] = ""
+    can: ClassVar[Capabilities]
+    endpoints: ClassVar[tuple[Endpoint, ...]] = ()
+    # What to do on the provider's site, step by step; shown beside the form and the addresses.
+    setup: ClassVar[tuple[Words, ...]] = ()
+    # Why callbacks cannot be verified, for a provider that does not sign them.
+    unsigned: ClassVar[Words] = ""
+    # Segments per second that a new phone of this type starts with.
+    rate: ClassVar[float] = 1
+    # Rows (what a number does, ...) shown as a small table on the phone's page.
+    table: ClassVar[tuple[tuple[Words, Words], ...]] = ()
+
+    class Settings(forms.Form):
+        """The fields of the settings page: also what is stored, and what is secret (PasswordInput)."""
+
+    def __init__(self, settings: Mapping[str, Any], http: Http, addresses: Addresses) -> None:
+        self.settings = settings
+        self.http = http
+        self.addresses = addresses
+
+    def address(self) -> str:
+        """Give the number or name that people see as the sender, or ""."""
+        return ""
+
+    def send(self, sms: OutgoingSms) -> Sent:
+        """Hand one message over. Raises a PhoneError, NotSent or NoAnswer."""
+        raise NotImplementedError
+
+    def verify(self, callback: Callback) -> None:
+        """Raise BadSignature unless the callback comes from the provider."""
+
+    def parse(self, endpoint: str, callback: Callback) -> list[Event]:
+        """Read a verified callback. Raises Malformed."""
+        raise NotImplementedError
+
+    def reply(self, endpoint: str) -> Reply:
+        """Give what the provider wants to read once the events are stored."""
+        return Reply()
+
+    def check(self) -> str:
+        """Try the credentials without sending anything; give one sentence of good news.
+
+        Raises a PhoneError, NotSent or NoAnswer.
+        """
+        raise NotImplementedError
+
+    def balance(self) -> Balance:
+        """Ask what is left on the account."""
+        raise NotImplementedError
+
+    def fetch(self, media: IncomingMedia) -> Fetched:
+        """Fetch a picture of an incoming message."""
+        raise NotImplementedError
+
+    def connect(self) -> str:
+        """Set our callback addresses at the provider; give one sentence that says what was set."""
+        raise NotImplementedError
+
+    @classmethod
+    def connects(cls) -> bool:
+        """Say whether `connect` can set the addresses at the provider."""
+        return cls.connect is not PhoneType.connect
+
+    @classmethod
+    def secret_fields(cls) -> list[str]:
+        """Give the names of the settings that are secrets."""
+        return [
+            name
+            for name, item in cls.Settings.base_fields.items()
+            if isinstance(item.widget, forms.PasswordInput)
+        ]
+
+
+# A type itself, not a phone of it.
+Kind = type[PhoneType]
+
+
+def outcome_of(error: NotSent | NoAnswer) -> PhoneError:
+    """Give what a transport error means for a type that is not safe to retry."""
+    if isinstance(error, NotSent):
+        return Temporary(str(error))
+    return OutcomeUnknown(str(error))

@@ -1,0 +1,234 @@
+"""The forms of the phone pages: what we ask of every phone, and what its provider needs besides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+
+from accounts.models import Workspace
+from phones.base import PhoneType
+from phones.models import Phone
+
+# Keeps the provider's field names apart from ours.
+PREFIX = "settings"
+# Tick boxes named so say that a stored secret that is not required shall be forgotten.
+FORGET = "forget"
+# Settings that say where a phone connects to, whatever their field's class.
+ADDRESSES = {"base_url", "host", "edge", "region"}
+
+
+class PhoneForm(forms.Form):
+    """What we ask of every phone. `phone`, saved or not, knows its workspace and what is chosen now."""
+
+    name = forms.CharField(
+        label=_lazy("Name"),
+        help_text=_lazy("How you call it. Only your team sees it."),
+        max_length=60,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    rate = forms.FloatField(
+        label=_lazy("Segments per second"),
+        help_text=_lazy(
+            "How fast it may send; a long message counts as several segments. "
+            "Your provider says what it allows."
+        ),
+        min_value=0.01,
+        max_value=10_000,
+    )
+    resend_unknown = forms.BooleanField(
+        label=_lazy("Send again when the outcome is unknown"),
+        help_text=_lazy(
+            "Sometimes a provider takes a message and never answers: it may have left or not. If you "
+            "tick this we send it again, and some people may get it twice. Right for one-time codes."
+        ),
+        required=False,
+    )
+
+    def __init__(self, data: MultiValueDict[str, Any] | None, *, phone: Phone) -> None:
+        self.phone = phone
+        now = {
+            "name": phone.name,
+            "rate": f"{phone.rate:g}",
+            "resend_unknown": phone.resend_unknown,
+        }
+        super().__init__(data, initial=now)
+
+    def clean_name(self) -> str:
+        name = " ".join(self.cleaned_data["name"].split())
+        others = Phone.objects.living().filter(workspace=self.phone.workspace_id, name=name)
+        if others.exclude(pk=self.phone.pk).exists():
+            raise forms.ValidationError(self.name_taken())
+        return name
+
+    @staticmethod
+    def name_taken() -> str:
+        return _("Another phone has this name.")
+
+
+@dataclass(frozen=True)
+class PhoneForms:
+    """The two halves of the settings page, which are valid or not as one.
+
+    `optional` names stored secrets that may be forgotten; `retype` those that must be typed again.
+    """
+
+    phone: PhoneForm
+    provider: forms.Form
+    optional: frozenset[str] = frozenset()
+    retype: frozenset[str] = frozenset()
+
+    def is_valid(self) -> bool:
+        # Both are asked, so that all mistakes show at once.
+        return all([self.phone.is_valid(), self.provider_is_valid()])
+
+    def provider_is_valid(self) -> bool:
+        """Say whether what the provider needs is right, whatever the rest is."""
+        self.provider.is_valid()
+        for name in self.retype:
+            self.provider.add_error(name, _retype_words())
+        return self.provider.is_valid()
+
+    @property
+    def cleaned(self) -> dict[str, Any]:
+        """Give the arguments of services.add and services.edit."""
+        return {**self.phone.cleaned_data, "settings": self.provider.cleaned_data}
+
+    @property
+    def plain(self) -> list[forms.BoundField]:
+        """Give the provider's fields that everybody fills in."""
+        return [field for field in self.provider if field.name not in self._advanced]
+
+    @property
+    def advanced(self) -> list[forms.BoundField]:
+        """Give those that most people leave alone."""
+        return [field for field in self.provider if field.name in self._advanced]
+
+    @property
+    def wrong(self) -> list[forms.BoundField]:
+        """Give the fields that have an error."""
+        return [field for field in (*self.phone, *self.provider) if field.errors]
+
+    @property
+    def forgettable(self) -> list[forms.BoundField]:
+        """Give the secrets that are stored and need not be."""
+        return [field for field in self.provider if field.name in self.optional]
+
+    @property
+    def opens_advanced(self) -> bool:
+        """Say whether something in the folded part is wrong or was filled in."""
+        fields = [*self.advanced, self.phone["rate"]]
+        return any(field.errors for field in fields) or any(f.value() for f in self.advanced)
+
+    @property
+    def _advanced(self) -> tuple[str, ...]:
+        return tuple(getattr(self.provider, "advanced", ()))
+
+
+def _retype_words() -> str:
+    return _(
+        "The address has changed. Type this again, so that it goes only where you want it to go."
+    )
+
+
+def forms_for_new(
+    workspace: Workspace, kind: type[PhoneType], data: MultiValueDict[str, Any] | None = None
+) -> PhoneForms:
+    """Give empty or filled forms for a phone that does not exist yet."""
+    name = _free_name(workspace, str(kind.label)) if data is None else ""
+    phone = Phone(workspace=workspace, type=kind.slug, name=name, rate=kind.rate)
+    return PhoneForms(
+        phone=PhoneForm(data, phone=phone),
+        provider=_opaque(kind, kind.Settings(data, prefix=PREFIX)),
+    )
+
+
+def forms_for_edit(phone: Phone, data: MultiValueDict[str, Any] | None = None) -> PhoneForms:
+    """Give forms for a phone that exists. A secret left empty keeps what is stored.
+
+    It does not when an address has changed: a secret must not follow to a host that the person who
+    typed it never saw.
+    """
+    kind, stored = phone.kind, phone.settings
+    secrets = {name for name in kind.secret_fields() if stored.get(name)}
+    blank = _left_blank(data, secrets) if data is not None else set()
+    retype = blank if data is not None and _moved(data, kind, stored) else set()
+    provider = kind.Settings(
+        None if data is None else _filled(data, {name: stored[name] for name in blank}),
+        prefix=PREFIX,
+        initial={name: value for name, value in stored.items() if name not in secrets},
+    )
+    for name in secrets:
+        _offer_to_keep(provider.fields[name])
+    return PhoneForms(
+        phone=PhoneForm(data, phone=phone),
+        provider=_opaque(kind, provider),
+        optional=frozenset(
+            name for name in secrets if not kind.Settings.base_fields[name].required
+        ),
+        retype=frozenset(retype),
+    )
+
+
+def _left_blank(data: MultiValueDict[str, Any], secrets: set[str]) -> set[str]:
+    """Give the secrets that were neither typed nor ticked to be forgotten."""
+    forgotten = set(data.getlist(FORGET))
+    return {name for name in secrets - forgotten if not data.get(f"{PREFIX}-{name}", "").strip()}
+
+
+def _moved(data: MultiValueDict[str, Any], kind: type[PhoneType], stored: dict[str, Any]) -> bool:
+    """Say whether one of the addresses that the phone talks to has changed."""
+    return any(
+        data.get(f"{PREFIX}-{name}", "").strip() != (stored.get(name) or "")
+        for name, field in kind.Settings.base_fields.items()
+        if isinstance(field, forms.URLField) or name in ADDRESSES
+    )
+
+
+def _filled(data: MultiValueDict[str, Any], kept: dict[str, Any]) -> MultiValueDict[str, Any]:
+    """Put the kept secrets in, so that the provider's own form sees its data whole."""
+    filled = data.copy()
+    for name, value in kept.items():
+        filled[f"{PREFIX}-{name}"] = value
+    return filled
+
+
+def _offer_to_keep(field: forms.Field) -> None:
+    field.widget.attrs["placeholder"] = _("unchanged")
+    # The browser must not insist on what may stay empty.
+    field.widget.is_required = False
+    field.widget.use_required_attribute = lambda initial: False
+    keep = _("Leave empty to keep it.")
+    field.help_text = f"{field.help_text} {keep}".strip()
+
+
+def _opaque(kind: type[PhoneType], provider: forms.Form) -> forms.Form:
+    """Keep browsers from filling their own passwords in, and secrets from ever being drawn."""
+    for name in kind.secret_fields():
+        widget = provider.fields[name].widget
+        widget.attrs["autocomplete"] = "new-password"
+        if isinstance(widget, forms.PasswordInput):
+            widget.render_value = False
+    return provider
+
+
+def _free_name(workspace: Workspace, label: str) -> str:
+    """Give `label`, or `label 2`, ..., whichever no other phone has."""
+    taken = set(workspace.phones.living().values_list("name", flat=True))
+    names = [label, *(f"{label} {number}" for number in range(2, len(taken) + 2))]
+    return next(name for name in names if name not in taken)
+
+
+class PauseForm(forms.Form):
+    """Why a person pauses a phone, in words the others will read."""
+
+    words = forms.CharField(
+        label=_lazy("Why?"),
+        help_text=_lazy("The others read it here. It may stay empty."),
+        max_length=500,
+        required=False,
+    )

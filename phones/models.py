@@ -1,0 +1,151 @@
+"""Through what: phones, when their addresses were called, and what was said to their providers."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User, Workspace
+from lib.vault import Confidential, EncryptedJSONField
+from phones import registry
+from phones.base import Addresses, Kind
+
+
+def new_token() -> str:
+    """Give a secret for callback addresses: 32 characters, 190 bits."""
+    return secrets.token_urlsafe(24)
+
+
+class PauseReason(models.TextChoices):
+    PERSON = "person", _("Paused by hand")
+    MISCONFIGURED = "misconfigured", _("The provider refuses the account")
+    NO_CREDIT = "no_credit", _("The account is empty")
+
+
+class PhoneQuerySet(models.QuerySet["Phone"]):
+    def living(self) -> PhoneQuerySet:
+        return self.filter(deleted_at=None)
+
+    def ready(self) -> PhoneQuerySet:
+        return self.living().filter(paused_at=None)
+
+
+class Phone(models.Model):
+    """Something that messages leave and arrive through: an account, a number, a line.
+
+    `type` is a slug of the registry; `settings` (encrypted) are what its form cleaned; `address` is the
+    number or name people see. `rate` is in segments per second. `token` is the secret part of its
+    callback addresses. A deleted phone keeps its row, so that its messages still say where they went,
+    but loses its settings and its token.
+    """
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="phones")
+    type = models.CharField(_("type"), max_length=40)
+    name = models.CharField(_("name"), max_length=60)
+    settings = EncryptedJSONField()
+    address = models.CharField(max_length=40, blank=True)
+    token = models.CharField(max_length=40, unique=True, default=new_token)
+    rate = models.FloatField(_("segments per second"), default=1)
+    resend_unknown = models.BooleanField(_("send again when the outcome is unknown"), default=False)
+    paused_at = models.DateTimeField(null=True, blank=True)
+    pause_reason = models.CharField(max_length=20, blank=True, choices=PauseReason.choices)
+    pause_words = models.CharField(max_length=500, blank=True)
+    paused_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    objects = PhoneQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "name"],
+                condition=models.Q(deleted_at=None),
+                name="one_phone_per_name",
+                violation_error_message=_("Another phone has this name."),
+            ),
+            models.CheckConstraint(condition=models.Q(rate__gt=0), name="rate_above_zero"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_paused(self) -> bool:
+        return self.paused_at is not None
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.deleted_at is not None
+
+    @property
+    def kind(self) -> Kind:
+        """Give the class of its type. Raises KeyError when the type's file is gone."""
+        return registry.get(self.type)
+
+    @property
+    def addresses(self) -> Addresses:
+        """Give its callback addresses, built from PUBLIC_URL, never from a request."""
+        return Addresses(f"{settings.PUBLIC_URL}/callbacks/{self.token}/")
+
+    @property
+    def full_settings(self) -> Confidential:
+        """Give its decrypted settings, with what the operator sets for every phone of this type."""
+        return Confidential({**self.settings, **settings.PHONE_SETTINGS.get(self.type, {})})
+
+
+class EndpointCall(models.Model):
+    """When a callback address was last called, and how often."""
+
+    phone = models.ForeignKey(Phone, models.CASCADE, related_name="endpoint_calls")
+    endpoint = models.CharField(max_length=20)
+    last_at = models.DateTimeField()
+    refused_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["phone", "endpoint"], name="one_row_per_endpoint")
+        ]
+
+    def __str__(self) -> str:
+        return self.endpoint
+
+
+class Exchange(models.Model):
+    """One redacted request and answer: ours to the provider (`out`) or a callback (`in`).
+
+    `message` is the id of the message it was about, 0 if none: an id and not a relation, since phones
+    know nothing of messages. `status` is HTTP's, 0 = no answer. Pruned after KEEP_EXCHANGES_DAYS.
+    """
+
+    class Direction(models.TextChoices):
+        OUT = "out", _("to the provider")
+        IN = "in", _("from the provider")
+
+    phone = models.ForeignKey(Phone, models.CASCADE, related_name="exchanges")
+    message = models.BigIntegerField(default=0)
+    direction = models.CharField(max_length=3, choices=Direction.choices)
+    method = models.CharField(max_length=10)
+    url = models.TextField()
+    sent = models.TextField(blank=True)
+    received = models.TextField(blank=True)
+    status = models.PositiveSmallIntegerField(default=0)
+    ms = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["phone", "-id"], name="exchange_phone"),
+            models.Index(
+                fields=["message"], name="exchange_message", condition=models.Q(message__gt=0)
+            ),
+            models.Index(fields=["created_at"], name="exchange_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.status}"

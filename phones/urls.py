@@ -1,0 +1,26 @@
+"""Where the pages of phones are."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from phones import views
+
+urlpatterns = [
+    path("phones/", views.phones, name="phones"),
+    path("phones/types/", views.types, name="phone_types"),
+    path("phones/add/", views.choose, name="phone_add"),
+    path("phones/add/<slug:slug>/", views.new, name="phone_new"),
+    path("phones/add/<slug:slug>/try/", views.try_new, name="phone_try"),
+    path("phones/<int:pk>/", views.phone, name="phone"),
+    path("phones/<int:pk>/addresses/", views.addresses, name="phone_addresses"),
+    path("phones/<int:pk>/addresses/new/", views.rotate, name="phone_rotate"),
+    path("phones/<int:pk>/addresses/set/", views.connect, name="phone_connect"),
+    path("phones/<int:pk>/edit/", views.edit, name="phone_edit"),
+    path("phones/<int:pk>/edit/try/", views.try_edit, name="phone_edit_try"),
+    path("phones/<int:pk>/check/", views.check, name="phone_check"),
+    path("phones/<int:pk>/balance/", views.balance, name="phone_balance"),
+    path("phones/<int:pk>/pause/", views.pause, name="phone_pause"),
+    path("phones/<int:pk>/start/", views.start, name="phone_start"),
+    path("phones/<int:pk>/delete/", views.delete, name="phone_delete"),
+]
