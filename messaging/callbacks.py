@@ -1,0 +1,145 @@
+"""The one view that providers call.
+
+Address: /callbacks/<phone's token>/<endpoint>/. The answers are part of the contract: 404 wrong token,
+403 bad signature, 400 malformed, 405 wrong method, 413 too large, 503 our own failure (so that the
+provider tries again); never a redirect, never a log-in page.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+
+from lib.http import readable
+from messaging import receiving
+from phones.base import BadSignature, Callback, Endpoint, Malformed, PhoneType
+from phones.lines import line, redactor_of
+from phones.models import EndpointCall, Exchange, Phone
+
+logger = logging.getLogger(__name__)
+
+# "Last called" is precise enough for people; a row written per callback would be a hot spot.
+_NOTE_EVERY = timedelta(seconds=5)
+
+
+@csrf_exempt
+def callback(request: HttpRequest, token: str, endpoint: str) -> HttpResponse:
+    """Take one callback."""
+    try:
+        return _take(request, token, endpoint)
+    except RequestDataTooBig:
+        return _plain(413, "Too large.")
+    except Exception:  # whatever it is, it is ours: the provider must try again
+        logger.exception("A callback to %s failed", endpoint)
+        return _plain(503, "We have a problem. Please try again.")
+
+
+def _take(request: HttpRequest, token: str, name: str) -> HttpResponse:
+    phone = Phone.objects.living().select_related("workspace").filter(token=token).first()
+    endpoint = _endpoint(phone, name) if phone else None
+    if phone is None or endpoint is None:
+        return _plain(404, "There is no such address.")
+    if request.method not in endpoint.methods:
+        return HttpResponse(status=405, headers={"Allow": ", ".join(endpoint.methods)})
+    if int(request.headers.get("Content-Length") or 0) > settings.CALLBACK_LIMIT:
+        return _plain(413, "Too large.")
+    said = _read(phone, request)
+    if len(said.body) > settings.CALLBACK_LIMIT:  # sent in chunks, without a length
+        return _plain(413, "Too large.")
+    kind = line(phone)
+    try:
+        kind.verify(said)
+    except BadSignature as error:
+        return _refuse(phone, name, request, said, 403, str(error) or "The signature is wrong.")
+    try:
+        events = kind.parse(name, said)
+    except Malformed as error:
+        return _refuse(phone, name, request, said, 400, str(error))
+    with transaction.atomic():
+        about = receiving.apply(phone, events)
+        _log(phone, request, said, 200, message=about[0] if about else 0)
+        _note(phone, name, refused=False)
+    return _answer(kind, name)
+
+
+def _endpoint(phone: Phone, name: str) -> Endpoint | None:
+    return next((item for item in phone.kind.endpoints if item.name == name), None)
+
+
+def _read(phone: Phone, request: HttpRequest) -> Callback:
+    """Give the request as the provider made it, under the address that we gave it.
+
+    The host and scheme come from PUBLIC_URL: behind a proxy the request's own are not what was signed.
+    """
+    body = request.body
+    form = QueryDict(mutable=True)
+    if request.content_type == "application/x-www-form-urlencoded":
+        form = QueryDict(body, encoding=request.encoding or "utf-8")
+    return Callback(
+        method=request.method or "",
+        url=f"{settings.PUBLIC_URL}{request.get_full_path()}",
+        headers={key.lower(): value for key, value in request.headers.items()},
+        query=dict(request.GET.lists()),
+        form=dict(form.lists()),
+        body=body,
+    )
+
+
+def _refuse(
+    phone: Phone, name: str, request: HttpRequest, said: Callback, status: int, why: str
+) -> HttpResponse:
+    """Refuse, and keep what was refused, so that people see why nothing arrives."""
+    _log(phone, request, said, status, error=why)
+    _note(phone, name, refused=True)
+    return _plain(status, why)
+
+
+def _log(
+    phone: Phone,
+    request: HttpRequest,
+    said: Callback,
+    status: int,
+    *,
+    message: int = 0,
+    error: str = "",
+) -> None:
+    redactor = redactor_of(phone)
+    Exchange.objects.create(
+        phone=phone,
+        message=message,
+        direction=Exchange.Direction.IN,
+        method=said.method,
+        url=redactor.text(said.url),
+        sent=readable(redactor, said.headers.items(), said.body),
+        status=status,
+        error=error,
+    )
+
+
+def _note(phone: Phone, endpoint: str, *, refused: bool) -> None:
+    """Remember when an address was last called, at most every few seconds."""
+    now = timezone.now()
+    fresh = {"refused_at": now} if refused else {"last_at": now}
+    field = next(iter(fresh))
+    row, new = EndpointCall.objects.get_or_create(
+        phone=phone, endpoint=endpoint, defaults={"last_at": now, **fresh}
+    )
+    before = getattr(row, field)
+    if not new and (before is None or before < now - _NOTE_EVERY):
+        EndpointCall.objects.filter(pk=row.pk).update(**fresh)
+
+
+def _answer(kind: PhoneType, endpoint: str) -> HttpResponse:
+    reply = kind.reply(endpoint)
+    return HttpResponse(reply.body, status=reply.status, content_type=reply.content_type)
+
+
+def _plain(status: int, text: str) -> HttpResponse:
+    return HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")

@@ -1,0 +1,111 @@
+"""From what a person wants to say to rows that will be sent."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import User, Workspace
+from contacts.services import opted_out
+from lib import gsm
+from lib.jobs import wake
+from messaging.conversations import note_outgoing
+from messaging.models import Direction, Media, Message, Priority, Status
+from messaging.sending import pump
+from phones.base import Reason
+from phones.models import Phone
+
+# Rows per INSERT.
+_BATCH = 500
+
+
+class AlreadySent(Exception):
+    """This very form was submitted before: its messages exist and nothing was added."""
+
+
+class CannotSend(Exception):
+    """The phone cannot carry this message; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """What came of it: messages that will leave, in order, and those kept back (opted out)."""
+
+    queued: list[Message]
+    skipped: list[Message]
+
+
+def create(
+    *,
+    workspace: Workspace,
+    phone: Phone,
+    numbers: Sequence[str],
+    text: str,
+    by: User | None,
+    submission: uuid.UUID,
+    send_at: datetime | None = None,
+    media: Iterable[Media] = (),
+    flash: bool = False,
+    priority: Priority = Priority.NORMAL,
+) -> Composed:
+    """Add one message per number (E.164), in one transaction, and wake the phone when they are due.
+
+    `submission` is the form's own id: the same one again raises AlreadySent and adds nothing.
+    """
+    now = timezone.now()
+    length = gsm.measure(text)
+    stopped = opted_out(workspace, numbers)
+    rows = [
+        Message(
+            workspace=workspace,
+            direction=Direction.OUT,
+            status=Status.SKIPPED if number in stopped else Status.QUEUED,
+            reason=Reason.OPTED_OUT if number in stopped else Reason.NONE,
+            ended_at=now if number in stopped else None,
+            phone=phone,
+            peer=number,
+            own=phone.address,
+            text=text,
+            encoding=length.encoding,
+            segments=max(1, length.segments),
+            flash=flash,
+            priority=priority,
+            submission=submission,
+            created_by=by,
+            created_at=now,
+            send_at=send_at or now,
+            not_before=send_at or now,
+        )
+        for number in numbers
+    ]
+    try:
+        with transaction.atomic():
+            messages = Message.objects.bulk_create(rows, batch_size=_BATCH)
+            _attach(messages, list(media))
+            note_outgoing(workspace, messages)
+    except IntegrityError as error:
+        if Message.objects.filter(workspace=workspace, submission=submission).exists():
+            raise AlreadySent from error
+        raise
+    wake(pump, phone.pk)
+    return Composed(
+        queued=[m for m in messages if m.status == Status.QUEUED],
+        skipped=[m for m in messages if m.status == Status.SKIPPED],
+    )
+
+
+def _attach(messages: list[Message], media: list[Media]) -> None:
+    through = Media.messages.through
+    through.objects.bulk_create(
+        [
+            through(media_id=item.pk, message_id=message.pk)
+            for item in media
+            for message in messages
+        ],
+        batch_size=_BATCH,
+    )

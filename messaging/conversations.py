@@ -1,0 +1,143 @@
+"""Conversations: what was said between a workspace and one number."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from accounts.models import Workspace
+from messaging.models import Conversation, Direction, Message
+from messaging.searching import Wanted, by_number
+
+# Numbers per query: within SQLite's variables, and a size PostgreSQL plans well.
+_BATCH = 500
+# Conversations of one page.
+_PAGE = 30
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MARK = re.compile(r"(\d{1,17})-(\d{1,18})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Conversations, those with the newest message first.
+
+    `older` is the mark that the next page begins after, "" on the last one.
+    """
+
+    conversations: list[Conversation]
+    older: str
+
+    @property
+    def version(self) -> str:
+        """Give a fingerprint that changes when anything shown does; "3 min ago" does every minute."""
+        shown = [f"{timezone.now():%H%M} {self.older}"]
+        shown += [f"{row.pk} {row.last_id} {row.unread}" for row in self.conversations]
+        return hashlib.blake2s("\n".join(shown).encode(), digest_size=8).hexdigest()
+
+
+def page(
+    workspace: Workspace,
+    *,
+    q: str = "",
+    unread: bool = False,
+    before: str = "",
+    kept: int | None = None,
+) -> Page:
+    """Give one page of the inbox in one query. `before` is a mark; a wrong one is left out.
+
+    `kept` is a conversation that stays among the unread ones: the one that is being read.
+    """
+    found = Conversation.objects.filter(workspace=workspace)
+    if unread:
+        found = found.filter(Q(unread__gt=0) | Q(pk=kept))
+    if q.strip():
+        found = found.filter(_matching(q.strip(), workspace.country))
+    found = _after(found, before).select_related("last").order_by("-last_at", "-pk")
+    rows = list(found[: _PAGE + 1])
+    return Page(rows[:_PAGE], _mark(rows[_PAGE - 1]) if len(rows) > _PAGE else "")
+
+
+def _matching(q: str, country: str) -> Q:
+    """Match numbers as they are looked up everywhere, and names by any part of them."""
+    return by_number(q, country) if Wanted(q=q).is_number else Q(peer__icontains=q)
+
+
+def _mark(conversation: Conversation) -> str:
+    """Give the place of a conversation in the list: microseconds and id."""
+    return f"{(conversation.last_at - _EPOCH) // timedelta(microseconds=1)}-{conversation.pk}"
+
+
+def _after(found: QuerySet[Conversation], mark: str) -> QuerySet[Conversation]:
+    if not (read := _MARK.fullmatch(mark)):
+        return found
+    at, pk = _EPOCH + timedelta(microseconds=int(read[1])), int(read[2])
+    # The first condition is the one that an index serves.
+    return found.filter(last_at__lte=at).filter(Q(last_at__lt=at) | Q(pk__lt=pk))
+
+
+def note_incoming(message: Message) -> None:
+    """Put an incoming message at the end of its conversation, unread. Within a transaction."""
+    conversation, new = Conversation.objects.get_or_create(
+        workspace_id=message.workspace_id,
+        peer=message.peer,
+        defaults={
+            "phone_id": message.phone_id,
+            "last": message,
+            "last_at": message.created_at,
+            "unread": 1,
+        },
+    )
+    if not new:
+        Conversation.objects.filter(pk=conversation.pk).update(
+            phone=message.phone_id, last=message, last_at=message.created_at, unread=F("unread") + 1
+        )
+
+
+def note_outgoing(workspace: Workspace, messages: Sequence[Message]) -> None:
+    """Put outgoing messages at the end of the conversations that exist. Within a transaction."""
+    by_peer = {message.peer: message for message in messages}
+    peers = list(by_peer)
+    for start in range(0, len(peers), _BATCH):
+        known = Conversation.objects.filter(
+            workspace=workspace, peer__in=peers[start : start + _BATCH]
+        )
+        for conversation in known:
+            message = by_peer[conversation.peer]
+            Conversation.objects.filter(pk=conversation.pk).update(
+                last=message, last_at=message.created_at
+            )
+
+
+def messages_of(conversation: Conversation) -> QuerySet[Message]:
+    """Give everything between us and that number, newest first."""
+    return Message.objects.filter(
+        workspace_id=conversation.workspace_id, peer=conversation.peer
+    ).order_by("-id")
+
+
+def mark_read(conversation: Conversation, shown: Sequence[Message]) -> None:
+    """Note that somebody saw these messages. What came meanwhile stays unread."""
+    new = [m.pk for m in shown if m.direction == Direction.IN and m.read_at is None]
+    if new:
+        Message.objects.filter(pk__in=new).update(read_at=timezone.now())
+    if not new and not conversation.unread:
+        return
+    newest = max((message.pk for message in shown), default=0)
+    seen = Q(last=None) | Q(last__lte=newest)
+    Conversation.objects.filter(seen, pk=conversation.pk, unread__gt=0).update(unread=0)
+
+
+def mark_unread(conversation: Conversation) -> None:
+    """Put the conversation back among the unread ones, for later or for somebody else."""
+    Conversation.objects.filter(pk=conversation.pk, unread=0).update(unread=1)
+
+
+def unread(workspace: Workspace) -> int:
+    """Count the conversations with something unread."""
+    return Conversation.objects.filter(workspace=workspace, unread__gt=0).count()

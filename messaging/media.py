@@ -1,0 +1,120 @@
+"""Pictures and files of messages: kept outside the web root, given out only signed or to members."""
+
+from __future__ import annotations
+
+import mimetypes
+from datetime import timedelta
+
+from django.conf import settings
+from django.core.files.base import ContentFile, File
+from django.core.signing import BadSignature as BadToken
+from django.core.signing import TimestampSigner
+from django.utils import timezone
+
+from accounts.models import Workspace
+from lib.http import NoAnswer, NotSent, Trace
+from messaging.models import Media, Message
+from phones.base import Attachment, IncomingMedia, PhoneError
+from phones.lines import keep, line
+
+# How long a provider may fetch an outgoing picture; its own queue may be slow.
+LINK_LIFE = timedelta(days=3)
+# How often, and how long, an incoming picture that could not be fetched is tried again.
+TRY_AGAIN, TRY_FOR = timedelta(minutes=2), timedelta(hours=6)
+# What browsers may show by themselves. Everything else, SVG above all, is only downloaded.
+SHOWN = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+# What people may send: pictures that every MMS provider takes.
+SENDABLE = frozenset({"image/jpeg", "image/png", "image/gif"})
+
+_signer = TimestampSigner(salt="media")
+
+
+def attachment(item: Media) -> Attachment:
+    """Give what a phone type sends: an address that works without logging in, for LINK_LIFE."""
+    token = _signer.sign(str(item.pk))
+    url = f"{settings.PUBLIC_URL}/media/{token}/"
+    return Attachment(url=url, content_type=item.content_type, size=item.size)
+
+
+def signed(token: str) -> Media | None:
+    """Give the file of a signed address, or None when it is wrong or too old."""
+    try:
+        pk = _signer.unsign(token, max_age=LINK_LIFE)
+    except BadToken:
+        return None
+    return Media.objects.filter(pk=pk).exclude(file="").first()
+
+
+def store_upload(workspace: Workspace, upload: File[bytes], content_type: str) -> Media:
+    """Keep an uploaded picture whose type was found by looking into it."""
+    return _store(Media(workspace=workspace), upload.read(), content_type)
+
+
+def expect(message: Message, sources: tuple[IncomingMedia, ...]) -> list[Media]:
+    """Note the pictures of an incoming message; a worker fetches them. Within a transaction."""
+    items = [
+        Media.objects.create(
+            workspace_id=message.workspace_id, source=source.url, content_type=source.content_type
+        )
+        for source in sources
+    ]
+    message.media.set(items)
+    return items
+
+
+def fetch(media_id: int) -> None:
+    """Fetch an incoming picture with its phone's credentials; keep the reason when that fails.
+
+    A job: run twice, it fetches once.
+    """
+    item = Media.objects.filter(pk=media_id, file="").first()
+    if item is None:
+        return
+    message = item.messages.select_related("phone").first()
+    if message is None or message.phone.is_deleted:
+        Media.objects.filter(pk=item.pk).update(problem="The phone it came by was deleted.")
+        return
+    traces: list[Trace] = []
+    try:
+        fetched = line(message.phone, traces.append).fetch(
+            IncomingMedia(item.source, item.content_type)
+        )
+        if len(fetched.content) > settings.MEDIA_LIMIT:
+            raise PhoneError(f"The file is larger than {settings.MEDIA_LIMIT} bytes.")
+        _store(item, fetched.content, fetched.content_type or item.content_type)
+    except (PhoneError, NotSent, NoAnswer) as error:
+        Media.objects.filter(pk=item.pk).update(problem=str(error)[:300])
+    keep(message.phone, traces, message.pk)
+
+
+def late() -> list[int]:
+    """Give the ids of incoming pictures that should have been fetched by now and were not."""
+    now = timezone.now()
+    missing = Media.objects.filter(
+        file="", created_at__gt=now - TRY_FOR, created_at__lt=now - TRY_AGAIN
+    ).exclude(source="")
+    return list(missing.values_list("pk", flat=True)[:100])
+
+
+def _store(item: Media, content: bytes, content_type: str) -> Media:
+    content_type = content_type.split(";", maxsplit=1)[0].strip().lower()
+    extension = mimetypes.guess_extension(content_type) or ".bin"
+    item.content_type = content_type
+    item.size = len(content)
+    item.problem = ""
+    item.file.save(f"{timezone.now():%d%H%M%S%f}{extension}", ContentFile(content), save=False)
+    item.save()
+    return item
+
+
+def kind_of(content: bytes) -> str:
+    """Give the MIME type of a picture by its first bytes, or ""; what the browser says is no proof."""
+    if content.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if content[:6] in (b"GIF87a", b"GIF89a"):
+        return "image/gif"
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    return ""

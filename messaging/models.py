@@ -1,0 +1,280 @@
+"""What: messages, what happened to them, conversations, calls, pictures."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User, Workspace
+from phones.base import Reason
+from phones.models import Phone
+
+
+class Direction(models.TextChoices):
+    OUT = "out", _("Sent")
+    IN = "in", _("Received")
+
+
+class Status(models.TextChoices):
+    """Where a message is. The order is that of its life; `received` is for incoming ones."""
+
+    QUEUED = "queued", _("Queued")
+    SENDING = "sending", _("Sending")
+    SENT = "sent", _("Sent")
+    DELIVERED = "delivered", _("Delivered")
+    FAILED = "failed", _("Failed")
+    UNKNOWN = "unknown", _("Unknown")
+    CANCELLED = "cancelled", _("Cancelled")
+    SKIPPED = "skipped", _("Skipped")
+    RECEIVED = "received", _("Received")
+
+
+class Priority(models.IntegerChoices):
+    """Lower goes first."""
+
+    URGENT = 0, _("Urgent")
+    NORMAL = 5, _("Normal")
+    BULK = 9, _("Bulk")
+
+
+class Message(models.Model):
+    """One message between us and one number, in one direction.
+
+    `peer` is theirs (E.164, or a short code or name for incoming ones), `own` ours at that time.
+    `send_at` is when it is wanted; `not_before` when it may be tried next. `claim` names the sending
+    run that holds it, until `lease_until`. `submission` + `peer` make a double click harmless.
+    `cost` is in millionths of `currency`. Times are null until the state was reached.
+    """
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="messages")
+    direction = models.CharField(max_length=3, choices=Direction.choices)
+    status = models.CharField(max_length=10, choices=Status.choices)
+    phone = models.ForeignKey(Phone, models.PROTECT, related_name="messages")
+    peer = models.CharField(max_length=40)
+    own = models.CharField(max_length=40, blank=True)
+    text = models.TextField(blank=True)
+    encoding = models.CharField(max_length=5, default="gsm7")
+    segments = models.PositiveSmallIntegerField(default=1)
+    flash = models.BooleanField(default=False)
+    priority = models.PositiveSmallIntegerField(default=Priority.NORMAL, choices=Priority.choices)
+    submission = models.UUIDField(default=uuid.uuid4)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+
+    created_at = models.DateTimeField(default=timezone.now)
+    send_at = models.DateTimeField(default=timezone.now)
+    not_before = models.DateTimeField(default=timezone.now)
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    claim = models.UUIDField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+
+    provider_id = models.CharField(max_length=100, blank=True)
+    cost = models.BigIntegerField(null=True, blank=True)
+    currency = models.CharField(max_length=3, blank=True)
+    reason = models.CharField(max_length=20, blank=True, choices=Reason.choices)
+    code = models.CharField(max_length=40, blank=True)
+    words = models.CharField(max_length=500, blank=True)
+
+    sent_at = models.DateTimeField(null=True, blank=True)
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    read_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "submission", "peer"],
+                condition=models.Q(direction="out"),
+                name="one_message_per_submission",
+            ),
+            # The provider repeats an incoming message until it is answered; it is stored once.
+            models.UniqueConstraint(
+                fields=["phone", "provider_id"],
+                condition=models.Q(direction="in") & ~models.Q(provider_id=""),
+                name="one_incoming_per_provider_id",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(direction="in", status="received")
+                | models.Q(direction="out") & ~models.Q(status="received"),
+                name="status_fits_direction",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(status="sending") | models.Q(lease_until__isnull=False),
+                name="sending_has_a_lease",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["workspace", "-id"], name="message_list"),
+            models.Index(fields=["workspace", "status", "-id"], name="message_status"),
+            models.Index(fields=["workspace", "peer", "-id"], name="message_peer"),
+            models.Index(
+                fields=["workspace", "send_at", "direction", "status"], name="message_day"
+            ),
+            models.Index(
+                fields=["phone", "priority", "not_before", "id"],
+                condition=models.Q(status="queued"),
+                name="message_due",
+            ),
+            models.Index(
+                fields=["phone", "peer", "id"],
+                condition=models.Q(status__in=["queued", "sending"]),
+                name="message_order",
+            ),
+            models.Index(
+                fields=["lease_until"],
+                condition=models.Q(status="sending"),
+                name="message_lease",
+            ),
+            models.Index(
+                fields=["phone", "provider_id"],
+                condition=~models.Q(provider_id=""),
+                name="message_provider_id",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.status}"
+
+    @property
+    def is_incoming(self) -> bool:
+        return self.direction == Direction.IN
+
+    @property
+    def is_scheduled(self) -> bool:
+        return self.status == Status.QUEUED and self.send_at > timezone.now()
+
+    @property
+    def can_cancel(self) -> bool:
+        return self.status == Status.QUEUED
+
+    @property
+    def can_resend(self) -> bool:
+        return self.status == Status.UNKNOWN
+
+
+class Attempt(models.Model):
+    """What happened besides the happy path: a retry, a throttle, a pause, a person's decision."""
+
+    class Kind(models.TextChoices):
+        TEMPORARY = "temporary", _("Could not be handed over yet")
+        THROTTLED = "throttled", _("Asked to slow down")
+        PAUSED = "paused", _("The phone was paused")
+        UNKNOWN = "unknown", _("Outcome unknown")
+        FAILED = "failed", _("Refused")
+        RESENT = "resent", _("Sent again")
+        CANCELLED = "cancelled", _("Cancelled")
+        MOVED = "moved", _("Moved to another phone")
+
+    message = models.ForeignKey(Message, models.CASCADE, related_name="trail")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    phone = models.ForeignKey(Phone, models.SET_NULL, null=True, related_name="+")
+    code = models.CharField(max_length=40, blank=True)
+    words = models.CharField(max_length=500, blank=True)
+    next_at = models.DateTimeField(null=True, blank=True)
+    by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.kind
+
+
+class Report(models.Model):
+    """A status report: parked until its message is known, kept for the timeline once it is.
+
+    `state` is a `phones.base.Delivery`. Reports that never match are listed on the phone's page.
+    """
+
+    phone = models.ForeignKey(Phone, models.CASCADE, related_name="reports")
+    message = models.ForeignKey(
+        Message, models.CASCADE, null=True, blank=True, related_name="reports"
+    )
+    state = models.CharField(max_length=10)
+    provider_id = models.CharField(max_length=100, blank=True)
+    reason = models.CharField(max_length=20, blank=True)
+    code = models.CharField(max_length=40, blank=True)
+    words = models.CharField(max_length=500, blank=True)
+    reported_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["phone", "provider_id"],
+                condition=models.Q(message=None),
+                name="report_parked",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider_id} {self.state}"
+
+
+class Conversation(models.Model):
+    """Everything between a workspace and one number, once that number has written to us."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="conversations")
+    peer = models.CharField(max_length=40)
+    # The phone they last wrote to: replies leave by it.
+    phone = models.ForeignKey(Phone, models.PROTECT, related_name="+")
+    last = models.ForeignKey(Message, models.SET_NULL, null=True, related_name="+")
+    last_at = models.DateTimeField()
+    unread = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "peer"], name="one_conversation_per_peer")
+        ]
+        indexes = [
+            models.Index(fields=["workspace", "-last_at", "-id"], name="conversation_list"),
+            models.Index(
+                fields=["workspace"],
+                condition=models.Q(unread__gt=0),
+                name="conversation_unread",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.peer
+
+
+class Call(models.Model):
+    """A call that reached one of our numbers. `seconds` is its length once it has ended."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="calls")
+    phone = models.ForeignKey(Phone, models.PROTECT, related_name="calls")
+    peer = models.CharField(max_length=40)
+    provider_id = models.CharField(max_length=100)
+    outcome = models.CharField(max_length=20, blank=True)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    seconds = models.PositiveIntegerField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["phone", "provider_id"], name="one_call_per_provider_id"
+            )
+        ]
+        indexes = [models.Index(fields=["workspace", "-id"], name="call_list")]
+
+    def __str__(self) -> str:
+        return self.peer
+
+
+class Media(models.Model):
+    """A picture or file of a message. `source` is where an incoming one waits to be fetched from."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="media")
+    messages = models.ManyToManyField(Message, related_name="media")
+    file = models.FileField(upload_to="%Y/%m/", blank=True)
+    content_type = models.CharField(max_length=100, blank=True)
+    size = models.PositiveIntegerField(default=0)
+    source = models.TextField(blank=True)
+    problem = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.content_type

@@ -1,0 +1,227 @@
+"""What came of handing a message over, and the one statement that records a batch of it.
+
+The rule that makes late news harmless: a result is written only where the message still carries the
+claim of the run that sent it, and never lowers a state that a callback has already raised.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import OperationalError, connection, transaction
+from django.utils import timezone
+
+from contacts.models import OptOut
+from contacts.services import opt_out
+from lib import bulk
+from lib.http import Trace
+from messaging import receiving
+from messaging.models import Attempt, Message, Status
+from phones.base import (
+    BadNumber,
+    Misconfigured,
+    OptedOut,
+    PhoneError,
+    Reason,
+    Rejected,
+    Sent,
+    Temporary,
+    Throttled,
+)
+from phones.lines import exchange
+from phones.models import Exchange, Phone
+
+logger = logging.getLogger(__name__)
+
+# Seconds before the second, third, … try; the last one repeats.
+BACKOFF = (10, 30, 60, 300, 900, 1800, 3600)
+# Tries of a message that cannot be handed over: with the waits above, about a day. Not a time since
+# it was written, because a message may have waited for days on a paused phone before its first try.
+TRIES = 30
+# Times a message whose outcome is unknown is sent again where the phone allows it.
+RESENDS = 2
+# Seconds that recording insists when the database does not answer.
+_INSIST = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One message's end of the hand-over: `sent` or `error`, and the exchanges with the provider.
+
+    `unreachable` = nothing could leave at all, so the next message would fare no better.
+    """
+
+    message: Message
+    sent: Sent | None = None
+    error: PhoneError | None = None
+    unreachable: bool = False
+    traces: tuple[Trace, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an outcome means for its message's row."""
+
+    status: Status
+    reason: Reason = Reason.NONE
+    kind: Attempt.Kind | None = None
+    not_before: datetime | None = None
+    counts: bool = False
+
+
+def judge(outcome: Outcome, phone: Phone, now: datetime) -> Verdict:
+    """Say what an outcome means. Pure: the same outcome at the same time gives the same verdict."""
+    message, error = outcome.message, outcome.error
+    if error is None:
+        return Verdict(Status.SENT)
+    if isinstance(error, Throttled):
+        wait = timedelta(seconds=error.retry_after or 1)
+        return Verdict(Status.QUEUED, kind=Attempt.Kind.THROTTLED, not_before=now + wait)
+    if isinstance(error, Temporary):
+        if message.attempts + 1 >= TRIES:
+            return Verdict(Status.FAILED, Reason.GAVE_UP, Attempt.Kind.FAILED)
+        wait = timedelta(seconds=max(error.retry_after or 0, backoff(message.attempts)))
+        return Verdict(
+            Status.QUEUED, kind=Attempt.Kind.TEMPORARY, not_before=now + wait, counts=True
+        )
+    if isinstance(error, Misconfigured):
+        return Verdict(Status.QUEUED, kind=Attempt.Kind.PAUSED, not_before=now)
+    if isinstance(error, Rejected):
+        return Verdict(Status.FAILED, _reason(error), Attempt.Kind.FAILED)
+    return unknown(message, phone, now, Reason.NO_ANSWER)
+
+
+def unknown(message: Message, phone: Phone, now: datetime, reason: Reason) -> Verdict:
+    """Say what to do with a message that may or may not have left."""
+    if phone.resend_unknown and message.attempts < RESENDS:
+        wait = timedelta(seconds=backoff(message.attempts))
+        return Verdict(Status.QUEUED, kind=Attempt.Kind.UNKNOWN, not_before=now + wait, counts=True)
+    return Verdict(Status.UNKNOWN, reason, Attempt.Kind.UNKNOWN)
+
+
+def backoff(attempts: int) -> float:
+    """Give the seconds until the next try, ±20 % so that a crowd does not come back at once."""
+    return BACKOFF[min(attempts, len(BACKOFF) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311
+
+
+def _reason(error: Rejected) -> Reason:
+    if isinstance(error, BadNumber):
+        return Reason.BAD_NUMBER
+    return Reason.OPTED_OUT if isinstance(error, OptedOut) else Reason.REJECTED
+
+
+def record(run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome]) -> None:
+    """Write the outcomes of one run, in one transaction, insisting while the database is away.
+
+    What is lost here is money spent without a trace, so it tries for _INSIST seconds; after that the
+    lease ends and the messages become unknown.
+    """
+    deadline = time.monotonic() + _INSIST
+    while True:
+        try:
+            with transaction.atomic():
+                _record(run, phone, outcomes)
+            break
+        except OperationalError as error:
+            if time.monotonic() > deadline:
+                raise
+            logger.warning("%s results wait for the database: %s", len(outcomes), error)
+            connection.close()
+            time.sleep(0.5)
+    # The tick matches them too; a failure here must not take what else is in flight with it.
+    with suppress(OperationalError):
+        receiving.match_parked(phone, [o.sent.provider_id for o in outcomes if o.sent])
+
+
+_COLUMNS = (
+    "id", "status", "provider_id", "segments", "cost", "currency", "reason", "code", "words",
+    "not_before", "attempts", "sent_at", "ended_at",
+)  # fmt: skip
+# A state that a callback reached while we were sending stays; its provider id is still welcome.
+_ASSIGN = """
+    status = CASE WHEN m.status IN ('sending', 'unknown') THEN v.status ELSE m.status END,
+    reason = CASE WHEN m.status IN ('sending', 'unknown') THEN v.reason ELSE m.reason END,
+    code = CASE WHEN m.status IN ('sending', 'unknown') THEN v.code ELSE m.code END,
+    words = CASE WHEN m.status IN ('sending', 'unknown') THEN v.words ELSE m.words END,
+    ended_at = CASE WHEN m.status IN ('sending', 'unknown') THEN v.ended_at ELSE m.ended_at END,
+    claim = CASE WHEN v.status = 'queued' THEN NULL ELSE m.claim END,
+    lease_until = CASE WHEN v.status = 'queued' THEN NULL ELSE m.lease_until END,
+    not_before = v.not_before,
+    attempts = v.attempts,
+    provider_id = CASE WHEN v.provider_id = '' THEN m.provider_id ELSE v.provider_id END,
+    segments = v.segments,
+    cost = COALESCE(v.cost, m.cost),
+    currency = CASE WHEN v.currency = '' THEN m.currency ELSE v.currency END,
+    sent_at = COALESCE(m.sent_at, v.sent_at)
+"""
+
+
+def _record(run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome]) -> None:
+    now = timezone.now()
+    verdicts = [(outcome, judge(outcome, phone, now)) for outcome in outcomes]
+    claim = Message._meta.get_field("claim").get_db_prep_value(run, connection)
+    written = set(
+        bulk.update(
+            Message,
+            _COLUMNS,
+            [_row(outcome, verdict, now) for outcome, verdict in verdicts],
+            assign=_ASSIGN,
+            where="m.claim = %s",
+            arguments=[claim],
+        )
+    )
+    Attempt.objects.bulk_create(
+        [_attempt(o, v, now) for o, v in verdicts if v.kind and o.message.pk in written]
+    )
+    Exchange.objects.bulk_create(
+        [exchange(phone, trace, o.message.pk) for o in outcomes for trace in o.traces]
+    )
+    for outcome in outcomes:
+        if isinstance(outcome.error, OptedOut):
+            opt_out(
+                phone.workspace,
+                outcome.message.peer,
+                source=OptOut.Source.PROVIDER,
+                detail=outcome.error.words,
+            )
+
+
+def _row(outcome: Outcome, verdict: Verdict, now: datetime) -> tuple[object, ...]:
+    message, sent, error = outcome.message, outcome.sent, outcome.error
+    ended = verdict.status in (Status.FAILED, Status.UNKNOWN)
+    return (
+        message.pk,
+        verdict.status,
+        sent.provider_id[:100] if sent else "",
+        (sent.segments if sent else None) or message.segments,
+        sent.cost if sent else None,
+        sent.currency if sent else "",
+        verdict.reason,
+        error.code[:40] if error else "",
+        error.words[:500] if error else "",
+        verdict.not_before or message.not_before,
+        message.attempts + verdict.counts,
+        now if sent else None,
+        now if ended else None,
+    )
+
+
+def _attempt(outcome: Outcome, verdict: Verdict, now: datetime) -> Attempt:
+    error = outcome.error
+    waits = verdict.status == Status.QUEUED and verdict.kind != Attempt.Kind.PAUSED
+    return Attempt(
+        message=outcome.message,
+        kind=verdict.kind or "",
+        phone_id=outcome.message.phone_id,
+        code=error.code[:40] if error else "",
+        words=error.words[:500] if error else "",
+        next_at=verdict.not_before if waits else None,
+        created_at=now,
+    )

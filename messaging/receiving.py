@@ -1,0 +1,228 @@
+"""Receiving: what providers tell us becomes rows, once, in any order and however often it is said.
+
+States only rise. A report is a conditional UPDATE that names the states it may follow; `delivered`
+beats `failed`, whichever comes first, so every permutation of the same reports ends the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from contacts.models import OptOut
+from contacts.services import opt_in, opt_out
+from lib import e164, gsm
+from lib.jobs import enqueue
+from messaging import media
+from messaging.conversations import note_incoming
+from messaging.models import Attempt, Call, Direction, Message, Report, Status
+from phones.base import (
+    Delivery,
+    Event,
+    IncomingCall,
+    IncomingSms,
+    OptOutNotice,
+    Reason,
+    StatusReport,
+)
+from phones.models import Phone
+
+# Which states a report may follow. A message that waits again, after an unknown outcome, or was
+# cancelled meanwhile, may still turn out to have arrived the first time: `claimed_at` tells.
+_FLYING = Q(status__in=[Status.SENDING, Status.SENT, Status.UNKNOWN])
+_LEFT_BEFORE = Q(status__in=[Status.QUEUED, Status.CANCELLED], claimed_at__isnull=False)
+_MAY_FOLLOW = {
+    Delivery.SENT: Q(status__in=[Status.SENDING, Status.UNKNOWN]),
+    Delivery.FAILED: _FLYING,
+    Delivery.DELIVERED: _FLYING | Q(status=Status.FAILED) | _LEFT_BEFORE,
+}
+# Parked reports are matched for this long; then they stay listed on the phone's page.
+_PARKED = timedelta(days=2)
+
+
+def apply(phone: Phone, events: Sequence[Event]) -> list[int]:
+    """Store what a callback said, in one transaction; give the ids of the messages it was about."""
+    with transaction.atomic():
+        return [pk for event in events if (pk := _apply(phone, event))]
+
+
+def _apply(phone: Phone, event: Event) -> int | None:
+    if isinstance(event, StatusReport):
+        return report(phone, event)
+    if isinstance(event, IncomingSms):
+        return store_incoming(phone, event)
+    if isinstance(event, IncomingCall):
+        store_call(phone, event)
+    else:
+        heed(phone, event)
+    return None
+
+
+def report(phone: Phone, event: StatusReport) -> int | None:
+    """Apply a status report, or park it until its message is known."""
+    message = _find(phone, event)
+    if message is not None:
+        raise_state(message, event)
+        return message
+    Report.objects.get_or_create(
+        phone=phone,
+        message=None,
+        provider_id=event.provider_id[:100],
+        state=event.state,
+        code=event.code[:40],
+        defaults={
+            "reason": event.reason,
+            "words": event.words[:500],
+            "reported_at": event.at,
+        },
+    )
+    # The send may have been recorded between our look and our note; one of the two sees the other.
+    transaction.on_commit(lambda: match_parked(phone, [event.provider_id]))
+    return None
+
+
+def _find(phone: Phone, event: StatusReport) -> int | None:
+    """Give the id of the message a report is about, by our reference, else by the provider's id."""
+    ours = Message.objects.filter(workspace=phone.workspace_id, direction=Direction.OUT)
+    # A reference is a 64-bit id; anything else is foreign and must not reach the database.
+    if event.reference.isascii() and event.reference.isdigit() and len(event.reference) < 19:
+        # A message that was moved has left by this phone too, if its trail says so.
+        by_this = Q(phone=phone) | Exists(
+            Attempt.objects.filter(message=OuterRef("pk"), phone=phone)
+        )
+        found = ours.filter(by_this, pk=int(event.reference))
+        if pk := found.values_list("pk", flat=True).first():
+            return pk
+    if not event.provider_id:
+        return None
+    ours = ours.filter(phone=phone)
+    return ours.filter(provider_id=event.provider_id).values_list("pk", flat=True).first()
+
+
+def raise_state(message: int, event: StatusReport) -> bool:
+    """Raise a message's state where the report says more than we knew; say whether it did."""
+    now = timezone.now()
+    at = min(event.at, now) if event.at else now
+    row = Message.objects.filter(pk=message)
+    if event.provider_id:
+        # The callback came before the answer to our request: keep the name it goes by.
+        row.filter(provider_id="").update(provider_id=event.provider_id[:100])
+    changed = row.filter(_MAY_FOLLOW[event.state]).update(**_changes(event, at, now))
+    return bool(changed)
+
+
+def _changes(event: StatusReport, at: datetime, now: datetime) -> dict[str, object]:
+    said = {"code": event.code[:40], "words": event.words[:500]}
+    if event.state == Delivery.SENT:
+        return {
+            "status": Status.SENT,
+            "sent_at": Coalesce(F("sent_at"), at),
+            "reason": Reason.NONE,
+            "ended_at": None,
+            **said,
+        }
+    if event.state == Delivery.FAILED:
+        reason = event.reason or Reason.REJECTED
+        return {"status": Status.FAILED, "ended_at": now, "reason": reason, **said}
+    return {
+        "status": Status.DELIVERED,
+        "delivered_at": at,
+        "ended_at": now,
+        "sent_at": Coalesce(F("sent_at"), at),
+        "reason": Reason.NONE,
+        **said,
+    }
+
+
+def match_parked(phone: Phone, provider_ids: Sequence[str]) -> int:
+    """Apply the parked reports about these provider ids; give how many found their message."""
+    wanted = [name for name in provider_ids if name]
+    if not wanted:
+        return 0
+    parked = Report.objects.filter(phone=phone, message=None, provider_id__in=wanted)
+    return sum(_match(phone, item) for item in parked.order_by("id"))
+
+
+def match_all_parked() -> int:
+    """Look once more for the messages of lately parked reports, e.g. after a worker was killed."""
+    lately = Report.objects.filter(message=None, created_at__gt=timezone.now() - _PARKED)
+    rows = lately.select_related("phone").order_by("-id")[:500]
+    return sum(_match(item.phone, item) for item in rows)
+
+
+def _match(phone: Phone, parked: Report) -> bool:
+    event = StatusReport(
+        state=Delivery(parked.state),
+        provider_id=parked.provider_id,
+        reason=parked.reason,
+        code=parked.code,
+        words=parked.words,
+        at=parked.reported_at,
+    )
+    message = _find(phone, event)
+    if message is None:
+        return False
+    with transaction.atomic():
+        raise_state(message, event)
+        Report.objects.filter(pk=parked.pk).update(message=message)
+    return True
+
+
+def store_incoming(phone: Phone, event: IncomingSms) -> int | None:
+    """Store a message somebody sent us, unread; a repetition changes nothing."""
+    length = gsm.measure(event.text)
+    message = Message(
+        workspace_id=phone.workspace_id,
+        direction=Direction.IN,
+        status=Status.RECEIVED,
+        phone=phone,
+        peer=e164.normal(event.sender, phone.workspace.country)[:40],
+        own=(event.to or phone.address)[:40],
+        # PostgreSQL stores no NUL, and a carrier may well send one.
+        text=event.text.replace("\x00", ""),
+        encoding=length.encoding,
+        segments=max(1, length.segments),
+        provider_id=event.provider_id[:100],
+        sent_at=event.at,
+    )
+    try:
+        with transaction.atomic():
+            message.save(force_insert=True)
+    except IntegrityError:
+        return None
+    note_incoming(message)
+    for item in media.expect(message, event.media):
+        enqueue(media.fetch, item.pk)
+    return message.pk
+
+
+def store_call(phone: Phone, event: IncomingCall) -> None:
+    """Store that somebody calls or has hung up, in whichever order we hear of it."""
+    at = event.at or timezone.now()
+    call, _ = Call.objects.get_or_create(
+        phone=phone,
+        provider_id=event.provider_id[:100],
+        defaults={
+            "workspace_id": phone.workspace_id,
+            "peer": e164.normal(event.caller, phone.workspace.country)[:40],
+            "started_at": at,
+        },
+    )
+    if event.ended:
+        Call.objects.filter(pk=call.pk, ended_at=None).update(
+            ended_at=at, seconds=event.seconds, outcome=event.outcome[:20]
+        )
+
+
+def heed(phone: Phone, event: OptOutNotice) -> None:
+    """Remember that somebody wants no more messages, or wants them again."""
+    number = e164.normal(event.number, phone.workspace.country)
+    if event.again:
+        opt_in(phone.workspace, number)
+    else:
+        opt_out(phone.workspace, number, source=OptOut.Source.PROVIDER, detail=event.words[:200])

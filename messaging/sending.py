@@ -1,0 +1,267 @@
+"""Sending: claim what is due, hand it over, record what came of it.
+
+The order of events is what keeps messages from being lost or doubled:
+1. a row becomes `sending`, under this run's claim and a lease, in a committed transaction;
+2. only then does its first byte leave;
+3. the result is written only where the claim still stands.
+A run that dies between 1 and 3 leaves rows whose lease ends; they become `unknown`, never `queued`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import OperationalError, connection, transaction
+from django.db.models import BooleanField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.expressions import RawSQL
+from django.utils import timezone
+
+from lib.http import NoAnswer, NotSent, Trace
+from lib.jobs import SEND, QueueDown, awake, enqueue, stopping, waiting, wake
+from messaging import alerts, media
+from messaging.models import Message, Status
+from messaging.outcomes import Outcome, record
+from phones import limits, services
+from phones.base import (
+    BadAnswer,
+    Misconfigured,
+    NoCredit,
+    OutgoingSms,
+    PhoneError,
+    Throttled,
+    outcome_of,
+)
+from phones.lines import line
+from phones.models import PauseReason, Phone
+
+logger = logging.getLogger(__name__)
+
+# Seconds that one run sends before it lets other phones have the worker.
+TURN = 20.0
+# Seconds that a phone rests after the provider could not be reached, doubling from the first.
+_REST, _LONGEST_REST = 2.0, 60.0
+# Seconds of sleep, at most, while the rate allows nothing: with other phones waiting, and alone.
+_NAP_SHARED, _NAP = 0.05, 0.5
+# Seconds that a result waits for others: a transaction each would cost more than the messages.
+_GATHER = 0.01
+
+_Flight = Future[Outcome]
+# In the very words of the index `message_order`: SQLite takes a partial index for an IN only where it
+# reads the same values as text, and would else look through all the phone has ever sent.
+_UNDER_WAY = RawSQL("status IN ('queued', 'sending')", [], BooleanField())
+
+
+def due(phone: Phone) -> QuerySet[Message]:
+    """Give what may leave by this phone now, most urgent first, then oldest.
+
+    A message waits while an earlier one to the same number, as urgent or more, is under way: so
+    people read what we wrote in the order we wrote it.
+    """
+    now = timezone.now()
+    earlier = Message.objects.filter(
+        _UNDER_WAY,
+        ~Q(status=Status.QUEUED, send_at__gt=now),
+        phone=phone,
+        peer=OuterRef("peer"),
+        id__lt=OuterRef("id"),
+        priority__lte=OuterRef("priority"),
+    )
+    # A scalar, not Exists: PostgreSQL would join the queue with itself until it has statistics.
+    candidates = Message.objects.alias(earlier=Subquery(earlier.values("id")[:1]))
+    return candidates.filter(
+        earlier=None,
+        phone=phone,
+        status=Status.QUEUED,
+        not_before__lte=now,
+        phone__paused_at=None,
+        phone__deleted_at=None,
+    ).order_by("priority", "not_before", "id")
+
+
+def claim(phone: Phone, run: uuid.UUID, limit: int) -> list[Message]:
+    """Make up to `limit` due messages ours, durably, and give them."""
+    with transaction.atomic():
+        chosen = due(phone)
+        if connection.features.has_select_for_update_skip_locked:
+            chosen = chosen.select_for_update(skip_locked=True, of=("self",))
+        messages = list(chosen.prefetch_related("media")[:limit])
+        if not messages:
+            return []
+        now = timezone.now()
+        ids = [message.pk for message in messages]
+        ours = Message.objects.filter(id__in=ids, status=Status.QUEUED).update(
+            status=Status.SENDING,
+            claim=run,
+            claimed_at=now,
+            lease_until=now + timedelta(seconds=settings.SENDING_LEASE),
+        )
+        # They are locked since we chose them, by their rows or by SQLite's one writer.
+        if ours != len(messages):
+            raise OperationalError("Messages changed while they were being claimed.")
+    return messages
+
+
+class Run:
+    """One turn of one phone: up to `width` messages in flight, results written as they come."""
+
+    def __init__(
+        self, phone: Phone, *, stop: Callable[[], bool], others: Callable[[], bool]
+    ) -> None:
+        self.phone = phone
+        self.id = uuid.uuid4()
+        self.width: int = settings.SENDING_CONCURRENCY
+        self._stop = stop
+        self._others = others
+        self._traces = threading.local()
+        self._line = line(phone, self._note, connections=self.width)
+        self._halted = False
+
+    def __call__(self) -> bool:
+        """Send until nothing is due, the turn is over, others wait, or the worker is to stop.
+
+        Say whether the phone could go on at once: not while it is held, paused or in trouble.
+        """
+        ends = time.monotonic() + TURN
+        flying: set[_Flight] = set()
+        with ThreadPoolExecutor(self.width) as pool:
+            while True:
+                going_on = not (self._halted or self._stop() or time.monotonic() > ends)
+                nap = 0.0
+                # Claim in handfuls: a transaction per message would cost more than the message.
+                if going_on and len(flying) <= self.width // 2:
+                    messages, nap = self._next(self.width - len(flying))
+                    flying |= {pool.submit(self._hand_over, message) for message in messages}
+                if flying:
+                    landed, flying = _land(flying, nap)
+                    self._settle([future.result() for future in landed])
+                elif not (going_on and self._rest(nap)):
+                    return not self._halted
+
+    def _rest(self, nap: float) -> bool:
+        """Sleep while the rate allows nothing; say whether to go on afterwards."""
+        if not nap:
+            return False
+        shared = self._others()
+        time.sleep(min(nap, _NAP_SHARED if shared else _NAP))
+        return not shared
+
+    def _next(self, room: int) -> tuple[list[Message], float]:
+        """Claim what the rate allows: (messages, seconds to wait if it allows none).
+
+        With the queue server or the database away the run ends, once what flies has landed.
+        """
+        try:
+            pace = limits.pace(self.phone)
+            if pace.held:
+                self._halted = True
+                return [], 0.0
+            granted, nap = limits.take(self.phone, pace, room)
+            if not granted:
+                return [], max(nap, 0.001)
+            messages = claim(self.phone, self.id, granted)
+        except (QueueDown, OperationalError) as error:
+            logger.warning("Phone %s stops sending for now: %s", self.phone.pk, error)
+            self._halted = True
+            return [], 0.0
+        used = sum(message.segments for message in messages)
+        # What is claimed must be sent, even where the queue server has just gone.
+        with suppress(QueueDown):
+            limits.charge(self.phone, pace, used - granted)
+        return messages, 0.0
+
+    def _hand_over(self, message: Message) -> Outcome:
+        """Send one message. Runs in a thread of the pool and touches no database."""
+        self._traces.kept = []
+        sent, error, unreachable = None, None, False
+        try:
+            sent = self._line.send(_outgoing(message))
+        except PhoneError as problem:
+            error = problem
+        except (NotSent, NoAnswer) as problem:
+            unreachable = isinstance(problem, NotSent)
+            error = outcome_of(problem)
+        except Exception as problem:  # a type's bug must not take the whole run with it
+            logger.exception("Phone type %s failed on message %s", self.phone.type, message.pk)
+            error = BadAnswer(f"This phone type has an error: {type(problem).__name__}.")
+        return Outcome(message, sent, error, unreachable, tuple(self._traces.kept))
+
+    def _note(self, trace: Trace) -> None:
+        self._traces.kept.append(trace)
+
+    def _settle(self, outcomes: list[Outcome]) -> None:
+        """Record results, then let the phone learn from them."""
+        if not outcomes:
+            return
+        record(self.id, self.phone, outcomes)
+        try:
+            for outcome in outcomes:
+                if isinstance(outcome.error, Misconfigured):
+                    self._pause(outcome.error)
+            self._learn(outcomes)
+        except (QueueDown, OperationalError) as error:
+            # What still flies must be recorded: nothing less may end this run.
+            logger.warning("Phone %s stops sending for now: %s", self.phone.pk, error)
+            self._halted = True
+
+    def _learn(self, outcomes: list[Outcome]) -> None:
+        """Slow down where the provider asks for it; rest where it cannot be reached at all."""
+        for outcome in outcomes:
+            error = outcome.error
+            if isinstance(error, Throttled):
+                self._halted = True
+                limits.slow_down(self.phone, words=error.words, seconds=error.retry_after or 1)
+        if not all(outcome.unreachable for outcome in outcomes):
+            limits.forget_trouble(self.phone)
+        elif error := outcomes[-1].error:
+            self._halted = True
+            seconds = min(_REST * 2 ** limits.note_trouble(self.phone), _LONGEST_REST)
+            limits.hold(self.phone, words=error.words, seconds=seconds)
+
+    def _pause(self, error: Misconfigured) -> None:
+        self._halted = True
+        reason = PauseReason.NO_CREDIT if isinstance(error, NoCredit) else PauseReason.MISCONFIGURED
+        words = f"{error.words} ({error.code})" if error.code else error.words
+        if services.pause(self.phone, reason=reason, words=words, by=None):
+            enqueue(alerts.phone_paused, self.phone.pk)
+
+
+def _land(flying: set[_Flight], nap: float) -> tuple[set[_Flight], set[_Flight]]:
+    """Wait for the first to land, and a moment for others: (landed, still flying)."""
+    landed, flying = wait(flying, timeout=nap or None, return_when=FIRST_COMPLETED)
+    if landed and flying:
+        more, flying = wait(flying, timeout=_GATHER)
+        landed |= more
+    return landed, flying
+
+
+def _outgoing(message: Message) -> OutgoingSms:
+    return OutgoingSms(
+        reference=str(message.pk),
+        to=message.peer,
+        text=message.text,
+        media=tuple(media.attachment(item) for item in message.media.all()),
+        flash=message.flash,
+    )
+
+
+def send_due(phone: Phone, *, stop: Callable[[], bool], others: Callable[[], bool]) -> bool:
+    """Give a phone its turn; say whether it should get another one at once."""
+    if phone.is_paused or phone.is_deleted:
+        return False
+    return Run(phone, stop=stop, others=others)() and due(phone).exists()
+
+
+def pump(phone_id: int) -> None:
+    """Give a phone its turn. The job behind every wake-up; it may run twice, or at the same time."""
+    awake(pump, phone_id)
+    phone = Phone.objects.select_related("workspace").filter(pk=phone_id).first()
+    if phone and send_due(phone, stop=stopping.is_set, others=lambda: waiting(SEND) > 0):
+        wake(pump, phone_id)

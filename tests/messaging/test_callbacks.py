@@ -1,0 +1,145 @@
+"""The one view that providers call, and each of its answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+
+from messaging import receiving
+from messaging.models import Message
+from phones.base import BadSignature, IncomingSms, Malformed
+from phones.models import EndpointCall, Exchange, Phone
+from tests.messaging.conftest import number
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def provider() -> Client:
+    """A client as strict as the world: CSRF checked, and no cookie."""
+    return Client(enforce_csrf_checks=True)
+
+
+def address(phone: Phone, endpoint: str = "incoming", slash: str = "/") -> str:
+    return f"/callbacks/{phone.token}/{endpoint}{slash}"
+
+
+def test_a_callback_is_stored_and_shown(provider, line, scripted) -> None:
+    scripted.parsed = [IncomingSms(number(1), "Yes", "IN1")]
+
+    answer = provider.post(address(line), {"Body": "Yes"})
+
+    exchange = Exchange.objects.get()
+    assert answer.status_code == 200
+    assert exchange.message == Message.objects.get().pk
+    assert (exchange.direction, exchange.status) == ("in", 200)
+    assert EndpointCall.objects.get(phone=line, endpoint="incoming").last_at is not None
+
+
+@pytest.mark.parametrize("slash", ["/", ""])
+def test_there_is_no_redirect_for_a_missing_slash(slash, provider, line) -> None:
+    assert provider.post(address(line, slash=slash)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/callbacks/wrong/incoming/", "/callbacks/{token}/nonsense/", "/callbacks/wrong/"],
+)
+def test_a_wrong_address_is_404_and_nothing_else(path, provider, line) -> None:
+    answer = provider.post(path.format(token=line.token))
+
+    assert answer.status_code == 404
+    assert not Exchange.objects.exists()
+
+
+def test_a_deleted_phone_takes_no_callbacks(provider, line) -> None:
+    line.deleted_at = line.created_at
+    line.save(update_fields=["deleted_at"])
+
+    assert provider.post(address(line)).status_code == 404
+
+
+def test_a_bad_signature_is_403_and_can_be_seen(provider, line, scripted) -> None:
+    scripted.verifying = BadSignature("The signature does not fit.")
+    scripted.parsed = [IncomingSms(number(1), "Yes", "IN1")]
+
+    answer = provider.post(address(line))
+
+    assert answer.status_code == 403
+    assert not Message.objects.exists()
+    assert Exchange.objects.get().error == "The signature does not fit."
+    assert EndpointCall.objects.get().refused_at is not None
+
+
+def test_a_malformed_callback_is_400_and_says_what_is_missing(provider, line, scripted) -> None:
+    scripted.parsing = Malformed("From is missing.")
+
+    answer = provider.post(address(line))
+
+    assert (answer.status_code, answer.content) == (400, b"From is missing.")
+
+
+@pytest.mark.parametrize("method", ["get", "put", "delete"])
+def test_a_wrong_method_is_405(method, provider, line) -> None:
+    answer = getattr(provider, method)(address(line, "status"))
+
+    assert answer.status_code == 405
+    assert answer["Allow"] == "POST"
+
+
+def test_get_is_taken_where_the_type_says_so(provider, line) -> None:
+    assert provider.get(address(line, "incoming") + "?a=1").status_code == 200
+
+
+def test_too_large_is_413(provider, line, settings) -> None:
+    big = b"x" * (settings.CALLBACK_LIMIT + 1)
+
+    answer = provider.post(address(line), big, content_type="text/plain")
+
+    assert answer.status_code == 413
+
+
+def test_our_own_failure_is_503_so_that_they_try_again(
+    provider, line, scripted, monkeypatch
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(receiving, "apply", fail)
+
+    answer = provider.post(address(line))
+
+    assert answer.status_code == 503
+
+
+def test_a_bug_in_a_type_is_503_and_loses_nothing(provider, line, scripted) -> None:
+    scripted.parsing = ZeroDivisionError()
+
+    assert provider.post(address(line)).status_code == 503
+
+
+def test_the_secret_address_is_not_in_what_people_read(provider, line) -> None:
+    provider.post(address(line), {"a": "b"})
+
+    exchange = Exchange.objects.get()
+    assert line.token not in f"{exchange.url}{exchange.sent}{exchange.error}"
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/json",
+        "",
+    ],
+)
+def test_any_bytes_are_answered(content_type, provider, line, scripted) -> None:
+    scripted.parsing = Malformed("Unreadable.")
+
+    answer = provider.post(address(line), b"\xff\x00%%%zz&&=", content_type=content_type)
+
+    assert answer.status_code == 400

@@ -1,0 +1,92 @@
+"""A phone type for tests: it does what the test wrote down, and remembers what it was asked.
+
+It is discovered like any other type while the fixture `scripted` puts this folder on the path.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from typing import ClassVar
+
+from phones.base import (
+    Callback,
+    Capabilities,
+    Endpoint,
+    Event,
+    Fetched,
+    IncomingMedia,
+    OutgoingSms,
+    PhoneType,
+    Sent,
+    yes,
+)
+
+_lock = threading.Lock()
+
+
+class Scripted(PhoneType):
+    label = "Scripted"
+    what = "For tests"
+    can = Capabilities(
+        send=yes(), receive=yes(), delivery=yes(), mms_out=yes(), mms_in=yes(), call=yes()
+    )
+    endpoints = (
+        Endpoint("status", "Delivery reports", "why"),
+        Endpoint("incoming", "Messages", "why", methods=("GET", "POST")),
+    )
+    unsigned = "It is a test."
+
+    # {number: what each send to it ends in, in turn}; a number without a script is sent.
+    script: ClassVar[dict[str, list[object]]] = defaultdict(list)
+    sent: ClassVar[list[OutgoingSms]] = []
+    parsed: ClassVar[list[Event]] = []
+    parsing: ClassVar[Exception | None] = None
+    verifying: ClassVar[Exception | None] = None
+    fetched: ClassVar[object] = Fetched(b"", "")
+    seconds: ClassVar[float] = 0
+    flying: ClassVar[int] = 0
+    most_flying: ClassVar[int] = 0
+
+    @classmethod
+    def forget(cls) -> None:
+        cls.script = defaultdict(list)
+        cls.sent, cls.parsed = [], []
+        cls.parsing = cls.verifying = None
+        cls.seconds = 0
+        cls.flying = cls.most_flying = 0
+
+    def send(self, sms: OutgoingSms) -> Sent:
+        kind = type(self)
+        with _lock:
+            kind.sent.append(sms)
+            kind.flying += 1
+            kind.most_flying = max(kind.most_flying, kind.flying)
+            outcome = (
+                kind.script[sms.to].pop(0) if kind.script[sms.to] else Sent(f"id-{sms.reference}")
+            )
+        time.sleep(kind.seconds)
+        with _lock:
+            kind.flying -= 1
+        if callable(outcome):
+            outcome = outcome(self, sms)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        assert isinstance(outcome, Sent)
+        return outcome
+
+    def verify(self, callback: Callback) -> None:
+        if self.verifying:
+            raise self.verifying
+
+    def parse(self, endpoint: str, callback: Callback) -> list[Event]:
+        if self.parsing:
+            raise self.parsing
+        return list(self.parsed)
+
+    def fetch(self, media: IncomingMedia) -> Fetched:
+        if isinstance(self.fetched, Exception):
+            raise self.fetched
+        assert isinstance(self.fetched, Fetched)
+        return self.fetched
