@@ -1,0 +1,123 @@
+"""What a person decides about messages that exist: cancel, send again, move to another phone.
+
+Each change is one conditional UPDATE naming the states it may follow, and leaves an Attempt that says
+who did it. What has left meanwhile is left alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.models import User
+from lib.jobs import wake
+from messaging import carrying
+from messaging.carrying import Load
+from messaging.composing import CannotSend
+from messaging.models import Attempt, Message, Status
+from messaging.sending import pump
+from phones.base import Reason
+from phones.models import Phone
+
+logger = logging.getLogger(__name__)
+
+# Rows per transaction: the phones go on sending in between.
+_BATCH = 500
+# What makes a message new for the sender: no run holds it, nothing is said of how it ended.
+_FRESH = {
+    "status": Status.QUEUED,
+    "claim": None,
+    "lease_until": None,
+    "ended_at": None,
+    "reason": Reason.NONE,
+    "attempts": 0,
+    "code": "",
+    "words": "",
+}
+
+
+def cancel(messages: QuerySet[Message], *, by: User) -> int:
+    """Cancel those that still wait; give how many."""
+    waiting = messages.filter(status=Status.QUEUED).order_by("pk")
+    cancelled = 0
+    while ids := _cancel_some(waiting, by):
+        cancelled += ids
+    logger.info("Person %s cancelled %s messages.", by.pk, cancelled)
+    return cancelled
+
+
+def _cancel_some(waiting: QuerySet[Message], by: User) -> int:
+    now = timezone.now()
+    with transaction.atomic():
+        rows = waiting.select_for_update().values_list("pk", "phone_id")[:_BATCH]
+        chosen = dict(rows)
+        Message.objects.filter(pk__in=chosen, status=Status.QUEUED).update(
+            status=Status.CANCELLED, ended_at=now
+        )
+        Attempt.objects.bulk_create(
+            Attempt(
+                message_id=pk,
+                kind=Attempt.Kind.CANCELLED,
+                phone_id=phone,
+                by=by,
+                created_at=now,
+            )
+            for pk, phone in chosen.items()
+        )
+    return len(chosen)
+
+
+def resend(message: Message, *, by: User) -> bool:
+    """Send a message once more whose outcome is unknown: it may arrive twice. Say whether it was.
+
+    Raises CannotSend when its phone is gone.
+    """
+    if message.phone.is_deleted:
+        raise CannotSend(carrying.obstacle(message.phone, load_of(message)))
+    return _restart(
+        message, message.phone, kind=Attempt.Kind.RESENT, by=by, states=[Status.UNKNOWN]
+    )
+
+
+def move(message: Message, phone: Phone, *, by: User) -> bool:
+    """Let a message leave by another phone; say whether it did.
+
+    It must wait or be unknown; an unknown one may arrive twice. Raises CannotSend.
+    """
+    if problem := carrying.obstacle(phone, load_of(message)):
+        raise CannotSend(problem)
+    states = [Status.QUEUED, Status.UNKNOWN]
+    return _restart(message, phone, kind=Attempt.Kind.MOVED, by=by, states=states)
+
+
+def load_of(message: Message) -> Load:
+    """Give what a phone must be able to carry to send this message."""
+    return Load(message.text, picture=message.media.exists(), flash=message.flash)
+
+
+def _restart(
+    message: Message, phone: Phone, *, kind: Attempt.Kind, by: User, states: list[Status]
+) -> bool:
+    now = timezone.now()
+    # It is wanted now; what is planned for later stays so.
+    at = max(message.send_at, now)
+    change = {**_FRESH, "phone": phone, "own": phone.address, "send_at": at, "not_before": at}
+    if phone.pk != message.phone_id:
+        # Another provider's name for it would be looked up among this one's.
+        change["provider_id"] = ""
+    with transaction.atomic():
+        held = Message.objects.filter(pk=message.pk, phone=message.phone_id, status__in=states)
+        changed = held.update(**change)
+        if changed:
+            _note(message, phone, kind, by, now)
+    if changed:
+        wake(pump, phone.pk)
+    return bool(changed)
+
+
+def _note(message: Message, phone: Phone, kind: Attempt.Kind, by: User, now: datetime) -> None:
+    Attempt.objects.create(message=message, kind=kind, phone=phone, by=by, created_at=now)

@@ -1,0 +1,333 @@
+"""The forms of messages: writing one, and choosing which ones to see."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
+from django.utils.formats import number_format
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from accounts.models import Workspace
+from lib import e164
+from messaging import carrying, choosing, media, planning
+from messaging.carrying import Load
+from messaging.choosing import Choice
+from messaging.models import Direction, Status
+from messaging.planning import Plan
+from phones.models import Phone
+
+# Characters of one text: what providers take at most.
+MOST_TEXT = 1600
+# Characters of a pasted list: 1,000 numbers with names beside them.
+_MOST_PASTED = 100_000
+# How far ahead something may be planned; further is a slip of the keyboard.
+_FURTHEST = timedelta(days=366)
+_MINUTE = "%Y-%m-%dT%H:%M"
+
+
+# Days that can be looked for: the others are slips, and past the calendar's end.
+_IN_OUR_TIMES = [
+    MinValueValidator(date(2000, 1, 1), gettext_lazy("This day is too long ago.")),
+    MaxValueValidator(date(2100, 1, 1), gettext_lazy("This day is too far ahead.")),
+]
+
+
+class LocalTimeField(forms.Field):
+    """A time as the person's own clock shows it → an aware time.
+
+    A time that the clock skips (spring) is refused; of one that it shows twice (autumn), the first.
+    """
+
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "60"}, format=_MINUTE)
+
+    def to_python(self, value: Any) -> datetime | None:
+        if value in self.empty_values:
+            return None
+        try:
+            naive = datetime.fromisoformat(str(value)).replace(tzinfo=None)
+            local = naive.replace(tzinfo=timezone.get_current_timezone())
+            exists = local.astimezone(UTC).astimezone(local.tzinfo).replace(tzinfo=None) == naive
+        except (ValueError, OverflowError):
+            raise forms.ValidationError(_("This is not a date and a time.")) from None
+        if not exists:
+            raise forms.ValidationError(
+                _(
+                    "This time does not exist: the clocks go forward that night. Choose an hour later."
+                )
+            )
+        return local
+
+    def prepare_value(self, value: Any) -> Any:
+        return timezone.localtime(value) if isinstance(value, datetime) else value
+
+
+class ComposeForm(forms.Form):
+    """What a person wants to say, to whom, when and by which phone.
+
+    Valid, `cleaned_data` has `numbers` (E.164), `text`, `phone`, `send_at` (None = now), `picture`,
+    `content_type` and `flash`. `submission` is the form's own id: it makes a double click harmless.
+    """
+
+    to = forms.CharField(
+        max_length=_MOST_PASTED,
+        error_messages={
+            "required": gettext_lazy("Type at least one number."),
+            "max_length": gettext_lazy("This list is too long to read. Send it in parts."),
+        },
+    )
+    text = forms.CharField(required=False, strip=False)
+    picture = forms.FileField(
+        required=False,
+        allow_empty_file=True,
+        error_messages={"invalid": gettext_lazy("The picture did not arrive. Choose it again.")},
+    )
+    flash = forms.BooleanField(required=False)
+    phone = forms.ModelChoiceField(
+        Phone.objects.none(),
+        error_messages={
+            "required": gettext_lazy("Choose a phone."),
+            "invalid_choice": gettext_lazy("This phone is not here any more. Choose another one."),
+        },
+    )
+    when = forms.ChoiceField(
+        choices=[("now", gettext_lazy("Now")), ("later", gettext_lazy("Later"))],
+        required=False,
+    )
+    at = LocalTimeField(required=False)
+    submission = forms.UUIDField(
+        error_messages={
+            "required": gettext_lazy("This form is not whole. Load the page again."),
+            "invalid": gettext_lazy("This form is not whole. Load the page again."),
+        },
+    )
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        data: MultiValueDict[str, Any] | None = None,
+        files: MultiValueDict[str, UploadedFile[Any]] | None = None,
+        *,
+        to: str = "",
+        text: str = "",
+        phone: str = "",
+    ) -> None:
+        self.workspace = workspace
+        self.offered = choosing.choices(workspace)
+        first = choosing.best(self.offered, phone)
+        initial = {
+            "to": to,
+            "text": text,
+            "phone": first.pk if first else None,
+            "when": "now",
+            "submission": uuid.uuid4(),
+        }
+        super().__init__(data, files, initial=initial)
+        self.fields["phone"].queryset = workspace.phones.living().defer("settings")  # type: ignore[attr-defined]
+
+    # ---- What the page shows --------------------------------------------------------------------
+
+    @cached_property
+    def reading(self) -> e164.Reading:
+        """Give what was read in `to`, right or wrong."""
+        return e164.read(str(self["to"].value() or "")[:_MOST_PASTED], self.workspace.country)
+
+    @cached_property
+    def written(self) -> str:
+        """Give the text as it will leave: browsers send a line break as two characters."""
+        return str(self["text"].value() or "").replace("\r\n", "\n").replace("\r", "\n")
+
+    @property
+    def lines(self) -> list[tuple[Choice, list[str]]]:
+        """Give the phones, each with what it cannot carry of what is written now."""
+        return [(line, line.blocked_by(self.load)) for line in self.offered]
+
+    @property
+    def load(self) -> Load:
+        return Load(
+            self.written, picture=bool(self.files.get("picture")), flash=bool(self["flash"].value())
+        )
+
+    @cached_property
+    def chosen(self) -> Choice | None:
+        """Give the line of the chosen phone."""
+        wanted = str(self["phone"].value())
+        return next((line for line in self.offered if str(line.phone.pk) == wanted), None)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Give what would happen; the form need not be valid."""
+        phone = self.chosen.phone if self.chosen else None
+        return planning.plan(self.workspace, self.reading, self.written, phone)
+
+    @property
+    def mistakes(self) -> list[str]:
+        return planning.mistakes(self.reading, self.workspace.country)
+
+    @property
+    def doubts(self) -> list[str]:
+        return planning.doubts(self.reading)
+
+    @property
+    def can_picture(self) -> bool:
+        return self._somebody_can("mms_out")
+
+    @property
+    def can_flash(self) -> bool:
+        return self._somebody_can("flash")
+
+    def _somebody_can(self, need: str) -> bool:
+        return any(not line.off and need not in dict(line.lacks) for line in self.offered)
+
+    # ---- What is right and wrong ----------------------------------------------------------------
+
+    def clean_to(self) -> str:
+        reading = self.reading
+        if wrong := self.mistakes:
+            raise forms.ValidationError(wrong)
+        if not reading.numbers:
+            raise forms.ValidationError(_("There is no number in this. Type at least one."))
+        if len(reading.numbers) > planning.MOST_NUMBERS:
+            raise forms.ValidationError(_too_many(len(reading.numbers)))
+        self.cleaned_data["numbers"] = reading.numbers
+        return str(self.cleaned_data["to"])
+
+    def clean_text(self) -> str:
+        text = self.written
+        if len(text) > MOST_TEXT:
+            raise forms.ValidationError(
+                _("The text has %(count)s characters; %(most)s is the most that can be sent.")
+                % {"count": number_format(len(text)), "most": number_format(MOST_TEXT)}
+            )
+        return text if text.strip() else ""
+
+    def clean_picture(self) -> UploadedFile[Any] | None:
+        upload: UploadedFile[Any] | None = self.cleaned_data["picture"] or None
+        if upload is None:
+            return None
+        if (upload.size or 0) > settings.MEDIA_LIMIT:
+            raise forms.ValidationError(
+                _("The picture is larger than %(most)s. Make it smaller and choose it again.")
+                % {"most": filesizeformat(settings.MEDIA_LIMIT)}
+            )
+        kind = media.kind_of(upload.read(16))
+        upload.seek(0)
+        if kind not in media.SENDABLE:
+            raise forms.ValidationError(
+                _(
+                    "This file is no JPEG, PNG or GIF picture, and phones take no other. Choose another."
+                )
+            )
+        self.cleaned_data["content_type"] = kind
+        return upload
+
+    def clean(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        self._check_words(data)
+        self._check_phone(data)
+        self._check_time(data)
+        self._check_people(data)
+        return data
+
+    def _check_words(self, data: dict[str, Any]) -> None:
+        """An empty message is a slip, unless it carries a picture."""
+        if data.get("text") == "" and not data.get("picture") and "picture" not in self.errors:
+            self.add_error("text", _("There is nothing to send yet. Write a text."))
+
+    def _check_phone(self, data: dict[str, Any]) -> None:
+        phone, choice = data.get("phone"), self.chosen
+        if phone is None or choice is None:
+            return
+        if choice.off:
+            self.add_error(
+                "phone",
+                _("%(phone)s: %(why)s. Choose another phone.")
+                % {"phone": phone.name, "why": choice.off},
+            )
+        elif problem := carrying.obstacle(phone, self.load):
+            self.add_error("phone", problem)
+
+    def _check_time(self, data: dict[str, Any]) -> None:
+        data["send_at"] = None
+        if data.get("when") != "later":
+            # What was typed before somebody changed their mind does not matter.
+            self.errors.pop("at", None)
+            return
+        at, now = data.get("at"), timezone.now()
+        if at is None:
+            if "at" not in self.errors:
+                self.add_error("at", _("Choose the day and the time, or send it now."))
+        elif at < now.replace(second=0, microsecond=0):
+            self.add_error("at", _("This time has passed. Choose a later one, or send it now."))
+        elif at > now + _FURTHEST:
+            self.add_error("at", _("This is more than a year ahead. Choose an earlier day."))
+        else:
+            data["send_at"] = at
+
+    def _check_people(self, data: dict[str, Any]) -> None:
+        if data.get("numbers") and not self.plan.numbers:
+            self.add_error(
+                "to",
+                ngettext(
+                    "This person asked for no more messages, so there is nobody to write to.",
+                    "All of these people asked for no more messages, so there is nobody to write to.",
+                    len(data["numbers"]),
+                ),
+            )
+
+
+def _too_many(count: int) -> str:
+    return _(
+        "These are %(count)s numbers; one message goes to %(most)s at most. Send it in parts."
+    ) % {"count": number_format(count), "most": number_format(planning.MOST_NUMBERS)}
+
+
+class FilterForm(forms.Form):
+    """Which messages to see. All of it lives in the address; what is wrong there is left out."""
+
+    q = forms.CharField(label=gettext_lazy("Search"), max_length=200, required=False)
+    status = forms.ChoiceField(
+        label=gettext_lazy("Status"),
+        choices=[("", gettext_lazy("All")), *Status.choices],
+        required=False,
+    )
+    direction = forms.ChoiceField(
+        label=gettext_lazy("Direction"),
+        choices=[("", gettext_lazy("Both")), *Direction.choices],
+        required=False,
+    )
+    phone = forms.ModelChoiceField(
+        Phone.objects.none(),
+        label=gettext_lazy("Phone"),
+        empty_label=gettext_lazy("All phones"),
+        required=False,
+    )
+    since = forms.DateField(
+        label=gettext_lazy("From"),
+        widget=forms.DateInput(attrs={"type": "date", "class": "px-2"}, format="%Y-%m-%d"),
+        validators=_IN_OUR_TIMES,
+        required=False,
+    )
+    until = forms.DateField(
+        label=gettext_lazy("To"),
+        widget=forms.DateInput(attrs={"type": "date", "class": "px-2"}, format="%Y-%m-%d"),
+        validators=_IN_OUR_TIMES,
+        required=False,
+    )
+    submission = forms.UUIDField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, workspace: Workspace, data: MultiValueDict[str, Any]) -> None:
+        super().__init__(data)
+        # A deleted phone still has messages to look for.
+        self.fields["phone"].queryset = workspace.phones.defer("settings").order_by("pk")  # type: ignore[attr-defined]
+        self.full_clean()

@@ -1,0 +1,151 @@
+"""What will happen when a form is sent: who gets the message, who does not and why, how long it takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from accounts.models import Workspace
+from accounts.places import countries
+from contacts.services import opted_out
+from lib import e164, gsm
+from phones.models import Phone
+
+# Numbers that one form takes: what a person can still look over.
+MOST_NUMBERS = 1000
+# Numbers that are shown, and mistakes that are named, one by one; the others are counted.
+_SHOWN, _NAMED = 12, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`numbers` get the message; `stopped` asked for no more. `segments` and `seconds` are for all."""
+
+    numbers: tuple[str, ...]
+    stopped: tuple[str, ...]
+    reading: e164.Reading
+    segments: int
+    seconds: float | None
+
+    @property
+    def people(self) -> int:
+        return len(self.numbers)
+
+    @property
+    def left_out(self) -> int:
+        return len(self.stopped) + len(self.reading.repeated) + len(self.reading.invalid)
+
+    @property
+    def left_out_words(self) -> str:
+        """Say why: 2 opted out, 1 twice, 1 wrong."""
+        stopped, twice, wrong = map(
+            len, (self.stopped, self.reading.repeated, self.reading.invalid)
+        )
+        parts = [
+            _("%(count)s opted out") % {"count": stopped} if stopped else "",
+            _("%(count)s twice") % {"count": twice} if twice else "",
+            _("%(count)s wrong") % {"count": wrong} if wrong else "",
+        ]
+        return ", ".join(filter(None, parts))
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Give the numbers that are named one by one."""
+        return self.numbers[:_SHOWN]
+
+    @property
+    def stopped_shown(self) -> tuple[str, ...]:
+        return self.stopped[:_SHOWN]
+
+    @property
+    def unshown(self) -> int:
+        return len(self.numbers) - len(self.shown)
+
+    @property
+    def takes(self) -> str:
+        """Say how long the phone needs: 20 s, 3 min, 2 h."""
+        return duration(self.seconds) if self.seconds is not None and self.numbers else ""
+
+    @property
+    def button(self) -> str:
+        """Give the words of the main button."""
+        if not self.numbers:
+            return _("Send")
+        words = ngettext("Send to %(count)s person", "Send to %(count)s people", self.people)
+        return words % {"count": number_format(self.people, force_grouping=True)}
+
+
+def plan(workspace: Workspace, reading: e164.Reading, text: str, phone: Phone | None) -> Plan:
+    """Work out what would happen, in at most one query per 500 numbers."""
+    stopped = opted_out(workspace, reading.numbers[: MOST_NUMBERS + 1])
+    numbers = tuple(number for number in reading.numbers if number not in stopped)
+    segments = max(1, gsm.measure(text).segments) * len(numbers)
+    return Plan(
+        numbers=numbers,
+        stopped=tuple(number for number in reading.numbers if number in stopped),
+        reading=reading,
+        segments=segments,
+        seconds=segments / phone.rate if phone else None,
+    )
+
+
+def duration(seconds: float) -> str:
+    """Give a length of time with one unit, rounded up."""
+    if seconds <= 1:
+        return _("a second")
+    for size, words in ((60, _("%(count)s s")), (3600, _("%(count)s min"))):
+        if seconds <= size * 2:
+            return words % {"count": -int(-seconds // (size // 60))}
+    return _("%(count)s h") % {"count": -int(-seconds // 3600)}
+
+
+def mistakes(reading: e164.Reading, country: str) -> list[str]:
+    """Say of each entry that is no number what is wrong with it; past some, how many more there are."""
+    named = dict.fromkeys(_mistake(item, country) for item in reading.invalid)
+    sentences = list(named)[:_NAMED]
+    if more := len(named) - len(sentences):
+        words = ngettext(
+            "And %(count)s more is no phone number.",
+            "And %(count)s more are no phone numbers.",
+            more,
+        )
+        sentences.append(words % {"count": more})
+    return sentences
+
+
+def _mistake(item: e164.Invalid, country: str) -> str:
+    international = item.written.lstrip("( ").startswith(("+", "00"))
+    words = _mistakes_abroad() if international else _mistakes_at_home()
+    return words[item.why] % {
+        "written": item.written,
+        "country": dict(countries()).get(country, country),
+    }
+
+
+def _mistakes_at_home() -> dict[str, str]:
+    return {
+        "too_short": _("“%(written)s” is too short to be a number in %(country)s."),
+        "too_long": _("“%(written)s” is too long to be a number in %(country)s."),
+        "country": _("“%(written)s” has no country code that exists."),
+        "not_a_number": _("“%(written)s” is not a phone number."),
+    }
+
+
+def _mistakes_abroad() -> dict[str, str]:
+    return {
+        **_mistakes_at_home(),
+        "too_short": _("“%(written)s” is too short to be a phone number."),
+        "too_long": _("“%(written)s” is too long to be a phone number."),
+        "country": _("“%(written)s” begins with a country code that does not exist."),
+    }
+
+
+def doubts(reading: e164.Reading) -> list[str]:
+    """Warn of numbers that look right but are in no range we know."""
+    words = _(
+        "%(number)s has the right length, but we know no such range. It is tried all the same."
+    )
+    return [words % {"number": e164.spoken(number)} for number in reading.doubtful[:_NAMED]]

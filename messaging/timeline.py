@@ -1,0 +1,306 @@
+"""Why? What happened to one message, step by step, in words.
+
+Built from the message's times, its trail (what was not the happy path) and the reports that came too
+early. Pure: it asks the database nothing; `waiting` adds what only the present moment knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from messaging.carrying import label_of
+from messaging.counting import segments
+from messaging.explaining import explain
+from messaging.models import Attempt, Message, Report, Status
+from messaging.moments import moment, soon
+from phones.base import Delivery, Reason
+from phones.health import kind_of
+from phones.models import Phone
+
+GREY, BLUE, GREEN, RED, AMBER = "", "is-blue", "is-green", "is-red", "is-amber"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: `icon` in a `tone` (a colour's class), what happened, what it means, when.
+
+    `quote` are somebody's own words (the provider's), `quote_by` says whose.
+    """
+
+    icon: str
+    tone: str
+    title: str
+    text: str = ""
+    at: datetime | None = None
+    quote_by: str = ""
+    quote: str = ""
+
+
+def steps(
+    message: Message, trail: Sequence[Attempt] = (), reports: Sequence[Report] = ()
+) -> list[Step]:
+    """Give the steps of a message, oldest first."""
+    if message.is_incoming:
+        return _incoming(message)
+    on_the_way = [
+        *(_attempt(message, attempt) for attempt in trail),
+        *(_early(message, report) for report in reports),
+        *_sent(message),
+    ]
+    # Providers' clocks are not ours: what comes first and last is known, the rest goes by its time.
+    on_the_way.sort(key=lambda step: step.at or message.created_at)
+    return [_begun(message, trail), *on_the_way, *_ending(message, trail)]
+
+
+# ---- The happy path -----------------------------------------------------------------------------
+
+
+def _begun(message: Message, trail: Sequence[Attempt]) -> Step:
+    """Say who asked for it, and for when."""
+    restarted = {attempt.created_at for attempt in trail}
+    planned = message.send_at > message.created_at and message.send_at not in restarted
+    by = _("By %(person)s.") % {"person": message.created_by} if message.created_by else ""
+    when = _("It is to leave on %(time)s.") % {"time": moment(message.send_at)} if planned else ""
+    return Step(
+        icon="clock",
+        tone=GREY,
+        title=_("Planned") if planned else _("Queued"),
+        text=" ".join(filter(None, [by, when])),
+        at=message.created_at,
+    )
+
+
+def _ending(message: Message, trail: Sequence[Attempt]) -> list[Step]:
+    """Give how it ended, unless the trail has told it."""
+    tell = {
+        Status.SENDING: _leaving,
+        Status.DELIVERED: _delivered,
+        Status.FAILED: _failed,
+        Status.CANCELLED: _cancelled,
+        Status.SKIPPED: _skipped,
+        Status.UNKNOWN: _unknown,
+    }.get(Status(message.status))
+    return [tell(message)] if tell and not _is_told(message, trail) else []
+
+
+def _is_told(message: Message, trail: Sequence[Attempt]) -> bool:
+    """Say whether the trail ends with how the message ended, so that it is not told twice."""
+    last = trail[-1].kind if trail else ""
+    return last == message.status and last in (
+        Attempt.Kind.FAILED,
+        Attempt.Kind.CANCELLED,
+        Attempt.Kind.UNKNOWN,
+    )
+
+
+def _sent(message: Message) -> list[Step]:
+    if not message.sent_at:
+        return []
+    kind = kind_of(message.phone)
+    text = _("The provider of %(phone)s took it: %(segments)s.") % {
+        "phone": message.phone,
+        "segments": segments(message.segments),
+    }
+    if message.status == Status.SENT and kind and not kind.can.delivery:
+        text += " " + _("This kind of phone cannot tell whether it arrives.")
+    elif message.status == Status.SENT:
+        text += " " + _("It will tell us whether it arrives.")
+    return [Step("check", BLUE, _("Sent"), text, message.sent_at, *_called(message))]
+
+
+def _delivered(message: Message) -> Step:
+    text = _("%(provider)s says that it reached the handset.") % {
+        "provider": label_of(message.phone)
+    }
+    said = _quote(message, message.phone)
+    return Step("checks", GREEN, _("Delivered"), text, message.delivered_at, *said)
+
+
+def _leaving(message: Message) -> Step:
+    text = _("It is being handed over to %(phone)s.") % {"phone": message.phone}
+    return Step("loader-2", BLUE, _("Sending"), text, message.claimed_at)
+
+
+# ---- Endings that no attempt tells --------------------------------------------------------------
+
+
+def _failed(message: Message) -> Step:
+    return Step(
+        "circle-x",
+        RED,
+        _("Not delivered"),
+        explain(message.reason),
+        message.ended_at,
+        *_quote(message, message.phone),
+    )
+
+
+def _unknown(message: Message) -> Step:
+    return Step(
+        "help-circle",
+        AMBER,
+        _("Outcome unknown"),
+        explain(message.reason or Reason.NO_ANSWER),
+        message.ended_at,
+        *_quote(message, message.phone),
+    )
+
+
+def _cancelled(message: Message) -> Step:
+    text = explain(message.reason) if message.reason else _("It never left.")
+    return Step("ban", GREY, _("Cancelled"), text, message.ended_at)
+
+
+def _skipped(message: Message) -> Step:
+    return Step("ban", GREY, _("Left out"), explain(message.reason), message.ended_at)
+
+
+# ---- The trail ----------------------------------------------------------------------------------
+
+
+def _attempt(message: Message, attempt: Attempt) -> Step:
+    tell = {
+        Attempt.Kind.TEMPORARY: _put_off,
+        Attempt.Kind.THROTTLED: _throttled,
+        Attempt.Kind.PAUSED: _paused,
+        Attempt.Kind.UNKNOWN: _no_answer,
+        Attempt.Kind.FAILED: _refused,
+        Attempt.Kind.RESENT: _resent,
+        Attempt.Kind.CANCELLED: _called_off,
+        Attempt.Kind.MOVED: _moved,
+    }[Attempt.Kind(attempt.kind)]
+    icon, tone, title, text = tell(message, attempt)
+    if attempt.next_at:
+        text += " " + _("Next try: %(time)s.") % {"time": soon(attempt.next_at)}
+    return Step(
+        icon,
+        tone,
+        title,
+        text,
+        attempt.created_at,
+        *_quote(attempt, attempt.phone),
+    )
+
+
+Telling = tuple[str, str, str, str]
+
+
+def _put_off(message: Message, attempt: Attempt) -> Telling:
+    title = _("%(phone)s could not hand it over") % {"phone": _name(attempt.phone)}
+    return (
+        "clock-pause",
+        AMBER,
+        title,
+        _("Nothing left, so it is safe to try again, and we do."),
+    )
+
+
+def _throttled(message: Message, attempt: Attempt) -> Telling:
+    text = _("The phone sent faster than its provider takes, so it slows down. Nothing left yet.")
+    return "clock-pause", AMBER, _("Asked to slow down"), text
+
+
+def _paused(message: Message, attempt: Attempt) -> Telling:
+    title = _("%(phone)s could not send it") % {"phone": _name(attempt.phone)}
+    text = _(
+        "Every message would fail, so the phone was paused. Nothing left: it is safe to try elsewhere."
+    )
+    return "circle-x", RED, title, text
+
+
+def _no_answer(message: Message, attempt: Attempt) -> Telling:
+    lost = not attempt.words and not attempt.code
+    title = _("The worker stopped") if lost else _("No usable answer came")
+    if attempt.next_at:
+        text = _(
+            "It may have left or not. This phone sends such messages again by itself, so it may arrive "
+            "twice."
+        )
+    else:
+        text = explain(Reason.WORKER_LOST if lost else Reason.NO_ANSWER)
+    return "help-circle", AMBER, title, text
+
+
+def _refused(message: Message, attempt: Attempt) -> Telling:
+    return "circle-x", RED, _("Refused"), explain(message.reason or Reason.REJECTED)
+
+
+def _resent(message: Message, attempt: Attempt) -> Telling:
+    title = _("Sent again by %(person)s") % {"person": _somebody(attempt)}
+    return "send", GREY, title, _("If it had left the first time, it arrives twice.")
+
+
+def _called_off(message: Message, attempt: Attempt) -> Telling:
+    title = _("Cancelled by %(person)s") % {"person": _somebody(attempt)}
+    text = _("It was not tried again.") if message.claimed_at else _("It never left.")
+    return "ban", GREY, title, text
+
+
+def _moved(message: Message, attempt: Attempt) -> Telling:
+    title = _("Moved to %(phone)s") % {"phone": _name(attempt.phone)}
+    text = _("By %(person)s.") % {"person": _somebody(attempt)}
+    return "arrows-exchange", GREY, title, text
+
+
+def _early(message: Message, report: Report) -> Step:
+    """A report that came before its message was known by that name."""
+    news = {
+        Delivery.SENT: _("it is on its way"),
+        Delivery.DELIVERED: _("it was delivered"),
+        Delivery.FAILED: _("it was not delivered"),
+    }.get(Delivery(report.state), "")
+    text = _(
+        "The provider said “%(news)s” before it had told us the message's name. We kept it."
+    ) % {"news": news}
+    return Step(
+        "history",
+        GREY,
+        _("News came early"),
+        text,
+        report.created_at,
+        *_quote(report, report.phone),
+    )
+
+
+def _incoming(message: Message) -> list[Step]:
+    told = []
+    if message.sent_at:
+        told.append(
+            Step("send", GREY, _("They sent it"), _("As the network tells."), message.sent_at)
+        )
+    text = _("It reached us by %(phone)s.") % {"phone": message.phone}
+    told.append(Step("inbox", GREEN, _("Received"), text, message.created_at, *_called(message)))
+    return told
+
+
+# ---- Words --------------------------------------------------------------------------------------
+
+
+def _quote(said: Attempt | Report | Message, phone: Phone | None) -> tuple[str, str]:
+    """Give (who says it, their own words), both empty where nothing was said."""
+    if not said.words and not said.code:
+        return "", ""
+    who = {"provider": label_of(phone) if phone else _("The provider"), "code": said.code}
+    # Without a code the words may be ours: no answer came, or nothing could leave.
+    by = _("%(provider)s says, code %(code)s") if said.code else _("In detail")
+    return by % who, said.words or said.code
+
+
+def _called(message: Message) -> tuple[str, str]:
+    """Give (who names it, the name the provider gave it)."""
+    if not message.provider_id:
+        return "", ""
+    by = _("%(provider)s calls it") % {"provider": label_of(message.phone)}
+    return by, message.provider_id
+
+
+def _name(phone: Phone | None) -> str:
+    return phone.name if phone else _("A phone that is gone")
+
+
+def _somebody(attempt: Attempt) -> str:
+    return str(attempt.by) if attempt.by else _("somebody who has left")

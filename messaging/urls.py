@@ -1,0 +1,31 @@
+"""Where the pages of messages are, and what providers call."""
+
+from __future__ import annotations
+
+from django.urls import path, re_path
+
+from messaging import callbacks
+from messaging.views import calls, compose, files, inbox, messages
+
+urlpatterns = [
+    path("compose/", compose.compose, name="compose"),
+    path("compose/preview/", compose.preview, name="compose_preview"),
+    path("messages/", messages.messages, name="messages"),
+    path("messages/cancel/", messages.cancel_many, name="messages_cancel"),
+    path("messages/<int:pk>/", messages.message, name="message"),
+    path("messages/<int:pk>/cancel/", messages.cancel, name="message_cancel"),
+    path("messages/<int:pk>/resend/", messages.resend, name="message_resend"),
+    path("messages/<int:pk>/move/", messages.move, name="message_move"),
+    path("inbox/", inbox.inbox, name="inbox"),
+    path("inbox/<int:pk>/", inbox.conversation, name="conversation"),
+    path("inbox/<int:pk>/unread/", inbox.unread, name="conversation_unread"),
+    path("calls/", calls.calls, name="calls"),
+    path("files/<int:pk>/", files.file, name="file"),
+    re_path(r"^media/(?P<token>[^/]+)/?$", files.public, name="media_public"),
+    # With or without the slash: a provider does not follow a redirect with its POST.
+    re_path(
+        r"^callbacks/(?P<token>[A-Za-z0-9_-]+)/(?P<endpoint>[a-z_]+)/?$",
+        callbacks.callback,
+        name="callback",
+    ),
+]

@@ -1,0 +1,173 @@
+"""Writing a message: the page, what would happen, and sending it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages as notices
+from django.db.models import QuerySet
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.http import MemberRequest, sender
+from lib import gsm
+from messaging import composing, media
+from messaging.composing import AlreadySent, Composed
+from messaging.counting import count, patterns
+from messaging.forms import ComposeForm
+from messaging.models import Media, Message
+from messaging.moments import moment
+from messaging.searching import of_submission
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@sender
+def compose(request: MemberRequest) -> HttpResponseBase:
+    """Write a message; `to`, `text` and `phone` in the address fill the form."""
+    if request.method != "POST":
+        to, text, phone = (request.GET.get(name, "") for name in ("to", "text", "phone"))
+        return _page(request, ComposeForm(request.workspace, to=to, text=text, phone=phone))
+    form = ComposeForm(request.workspace, request.POST, request.FILES)
+    if "replace" in request.POST:
+        return _page(request, _rewritten(request, text=gsm.replaceable(form.written)))
+    earlier = _sent_before(request, form)
+    if earlier.exists():
+        return _again(request, form, earlier)
+    if not form.is_valid() or "check" in request.POST:
+        return _page(request, form, status=200 if form.is_valid() else 422)
+    return _send(request, form)
+
+
+@require_POST
+@sender
+def preview(request: MemberRequest) -> HttpResponse:
+    """Say what would happen to a half-written message."""
+    form = ComposeForm(request.workspace, request.POST)
+    return render(request, "messaging/_preview.html", {"form": form, "plan": form.plan})
+
+
+def _send(request: MemberRequest, form: ComposeForm) -> HttpResponseBase:
+    data = form.cleaned_data
+    pictures = _store(request, form)
+    try:
+        composed = composing.create(
+            workspace=request.workspace,
+            phone=data["phone"],
+            numbers=data["numbers"],
+            text=data["text"],
+            by=request.user,
+            submission=data["submission"],
+            send_at=data["send_at"],
+            media=pictures,
+            flash=data["flash"],
+        )
+    except AlreadySent:
+        # The other half of a double click won; its picture is the one that is sent.
+        for picture in pictures:
+            picture.file.delete(save=False)
+            picture.delete()
+        return _again(request, form, _sent_before(request, form))
+    _tell(request, form, composed)
+    return _show(_sent_before(request, form))
+
+
+def _store(request: MemberRequest, form: ComposeForm) -> list[Media]:
+    upload = form.cleaned_data["picture"]
+    if not upload:
+        return []
+    return [media.store_upload(request.workspace, upload, form.cleaned_data["content_type"])]
+
+
+def _tell(request: MemberRequest, form: ComposeForm, composed: Composed) -> None:
+    """Say what was done, and what was left out."""
+    amount = len(composed.queued)
+    if at := form.cleaned_data["send_at"]:
+        words = ngettext(
+            "%(count)s message will leave on %(time)s.",
+            "%(count)s messages will leave on %(time)s.",
+            amount,
+        )
+        when = moment(at)
+    else:
+        words = ngettext(
+            "%(count)s message is on its way.", "%(count)s messages are on their way.", amount
+        )
+        when = ""
+    sentences = [words % {"count": number_format(amount), "time": when}]
+    if left_out := form.plan.left_out_words:
+        sentences.append(_("Left out: %(why)s.") % {"why": left_out})
+    notices.success(request, " ".join(sentences))
+
+
+def _sent_before(request: MemberRequest, form: ComposeForm) -> QuerySet[Message]:
+    """Give the messages that this very form has made already."""
+    try:
+        submission = uuid.UUID(request.POST.get("submission", ""))
+    except ValueError:
+        return Message.objects.none()
+    return of_submission(request.workspace, submission)
+
+
+def _again(
+    request: MemberRequest, form: ComposeForm, earlier: QuerySet[Message]
+) -> HttpResponseBase:
+    """Show what the first click did.
+
+    A form that was changed after it was sent (somebody went back) is another message: it is offered
+    as one, and not sent by itself.
+    """
+    if _is_same(form, list(earlier)):
+        return _show(earlier)
+    words = _("You have sent a message from this page already. This changed one is not sent yet.")
+    notices.warning(request, words)
+    return _page(request, _rewritten(request), status=422)
+
+
+def _is_same(form: ComposeForm, earlier: list[Message]) -> bool:
+    first = earlier[0]
+    return (
+        {message.peer for message in earlier} == set(form.reading.numbers)
+        and first.text.strip() == form.written.strip()
+        and str(first.phone_id) == str(form["phone"].value())
+    )
+
+
+def _rewritten(request: MemberRequest, **changes: str) -> ComposeForm:
+    """Give the same form with something changed, as a new message."""
+    data = request.POST.copy()
+    data["submission"] = str(uuid.uuid4())
+    for name, value in changes.items():
+        data[name] = value
+    return ComposeForm(request.workspace, data)
+
+
+def _show(messages: QuerySet[Message]) -> HttpResponseBase:
+    """Lead to the message, or to the list of them."""
+    first = list(messages.values_list("pk", "submission").order_by("pk")[:2])
+    if len(first) == 1:
+        return redirect("message", pk=first[0][0])
+    return redirect(f"{reverse('messages')}?submission={first[0][1]}")
+
+
+def _page(request: MemberRequest, form: ComposeForm, status: int = 200) -> HttpResponse:
+    context: dict[str, Any] = {
+        "form": form,
+        "plan": form.plan,
+        "errors": form.errors if status == 422 else {},
+        "count": count(form.written),
+        "patterns": patterns(),
+        "zone": timezone.get_current_timezone_name().replace("_", " "),
+        "now": timezone.localtime(),
+        "media_limit": settings.MEDIA_LIMIT,
+        # Browsers forget a chosen file when a page comes back.
+        "picture_lost": "picture" in request.FILES,
+    }
+    return render(request, "messaging/compose.html", context, status=status)

@@ -1,0 +1,174 @@
+"""Messages that exist: the list, one of them, and what people decide about them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages as notices
+from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.http import MemberRequest, member, sender
+from messaging import actions, page
+from messaging.composing import CannotSend
+from messaging.forms import FilterForm
+from messaging.models import Message, Status
+from messaging.searching import Found, Wanted, find
+
+# Messages of one page of the list.
+PAGE = 50
+# What htmx takes as "stop asking".
+_STOP_POLLING = 286
+
+
+@require_GET
+@member
+def messages(request: MemberRequest) -> HttpResponse:
+    """List what was sent and received, newest first, as far as the filters in the address want it."""
+    form, wanted, found = _found(request, request.GET)
+    before = _whole_number(request.GET.get("before", ""))
+    rows = found.messages.filter(pk__lt=before) if before else found.messages
+    # The phone's name is all the list shows of it: no settings are decrypted for that.
+    shown = list(rows.select_related("phone").defer("phone__settings")[: PAGE + 1])
+    context = {
+        "form": form,
+        "wanted": wanted,
+        "rows": shown[:PAGE],
+        "older": shown[PAGE - 1].pk if len(shown) > PAGE else None,
+        "before": before,
+        "is_partial": found.is_partial,
+        "query": _query(request.GET),
+        "is_filtered": bool(_query(request.GET)),
+        "can_cancel": request.membership.may_send
+        and any(row.can_cancel for row in shown)
+        and bool(_query(request.GET)),
+    }
+    return render(request, "messaging/messages.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@sender
+def cancel_many(request: MemberRequest) -> HttpResponseBase:
+    """Ask, then cancel all that wait among those the filters want.
+
+    Only those that were there when the question was asked: `upto` is the newest id of then.
+    """
+    asked = request.POST if request.method == "POST" else request.GET
+    _form, _wanted, found = _found(request, asked)
+    waiting = found.messages.filter(status=Status.QUEUED)
+    query = _query(asked)
+    if request.method != "POST":
+        newest = waiting.values_list("pk", flat=True).first()
+        context = {"amount": waiting.count(), "upto": newest, "query": query, "asked": asked}
+        return render(request, "messaging/cancel.html", context)
+    upto = _whole_number(request.POST.get("upto", ""))
+    amount = actions.cancel(waiting.filter(pk__lte=upto), by=request.user)
+    notices.success(request, _cancelled(amount))
+    return redirect(f"{reverse('messages')}?{query}")
+
+
+@require_GET
+@member
+def message(request: MemberRequest, pk: int) -> HttpResponse:
+    """Show one message and why it is where it is. It refreshes itself until nothing can change."""
+    shown = page.build(_message(request, pk), timezone.now())
+    if not request.htmx:
+        return render(request, "messaging/message.html", {"page": shown})
+    if request.GET.get("seen") == shown.fingerprint:
+        return HttpResponse(status=_STOP_POLLING if shown.is_final else 204)
+    return render(request, "messaging/_message.html", {"page": shown})
+
+
+@require_POST
+@sender
+def cancel(request: MemberRequest, pk: int) -> HttpResponseBase:
+    shown = _message(request, pk)
+    if actions.cancel(request.workspace.messages.filter(pk=shown.pk), by=request.user):
+        notices.success(request, _cancelled(1))
+    else:
+        _too_late(request)
+    return redirect("message", pk=pk)
+
+
+@require_POST
+@sender
+def resend(request: MemberRequest, pk: int) -> HttpResponseBase:
+    try:
+        if actions.resend(_message(request, pk), by=request.user):
+            notices.success(request, _("It is being sent again."))
+        else:
+            _too_late(request)
+    except CannotSend as error:
+        notices.error(request, str(error))
+    return redirect("message", pk=pk)
+
+
+@require_POST
+@sender
+def move(request: MemberRequest, pk: int) -> HttpResponseBase:
+    shown = _message(request, pk)
+    chosen = _whole_number(request.POST.get("phone", ""))
+    phone = get_object_or_404(request.workspace.phones.living(), pk=chosen)
+    try:
+        if actions.move(shown, phone, by=request.user):
+            words = _("It was moved to %(phone)s.") % {"phone": phone.name}
+            notices.success(request, words)
+        else:
+            _too_late(request)
+    except CannotSend as error:
+        notices.error(request, str(error))
+    return redirect("message", pk=pk)
+
+
+def _message(request: MemberRequest, pk: int) -> Message:
+    return get_object_or_404(
+        request.workspace.messages.select_related("phone", "created_by"), pk=pk
+    )
+
+
+def _found(request: MemberRequest, asked: QueryDict) -> tuple[FilterForm, Wanted, Found]:
+    form = FilterForm(request.workspace, asked)
+    wanted = Wanted(**_given(form), everything=bool(asked.get("all")))
+    return form, wanted, find(request.workspace, wanted)
+
+
+def _given(form: FilterForm) -> dict[str, Any]:
+    return {name: value for name, value in form.cleaned_data.items() if value}
+
+
+def _query(asked: QueryDict) -> str:
+    """Give the filters as they stand in an address, without the place in the list."""
+    kept = asked.copy()
+    for name in ("before", "upto", "csrfmiddlewaretoken"):
+        kept.pop(name, None)
+    for name in [name for name in kept if not kept[name]]:
+        del kept[name]
+    return kept.urlencode()
+
+
+def _whole_number(written: str) -> int:
+    """Give the number of an address, 0 without one. Raises Http404 for anything else."""
+    if not written:
+        return 0
+    if not (written.isascii() and written.isdigit() and len(written) < 19):
+        raise Http404
+    return int(written)
+
+
+def _cancelled(amount: int) -> str:
+    if not amount:
+        return _("Nothing was cancelled: it had left already.")
+    words = ngettext(
+        "%(count)s message was cancelled.", "%(count)s messages were cancelled.", amount
+    )
+    return words % {"count": number_format(amount, force_grouping=True)}
+
+
+def _too_late(request: MemberRequest) -> None:
+    notices.warning(request, _("Nothing was changed: the message has moved on meanwhile."))

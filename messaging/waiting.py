@@ -1,0 +1,107 @@
+"""Why a message has not left yet: what only the present moment knows."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from lib.jobs import QueueDown
+from messaging.models import Message, Status
+from messaging.moments import moment, soon
+from messaging.timeline import AMBER, GREY, Step
+from phones import limits
+
+# Messages counted before this one; past it people read "more than".
+_MOST = 1000
+
+
+def why_waiting(message: Message, now: datetime) -> Step:
+    """Say what a queued message waits for, and when it goes on. A few queries, all by index."""
+    phone = message.phone
+    if phone.is_paused:
+        return Step(
+            "player-pause",
+            AMBER,
+            _("Waits: %(phone)s is paused") % {"phone": phone},
+            _(
+                "%(why)s. It leaves as soon as somebody starts the phone, or moves it to another one."
+            )
+            % {"why": phone.get_pause_reason_display()},
+            quote_by=_("Said when it was paused") if phone.pause_words else "",
+            quote=phone.pause_words,
+        )
+    if message.send_at > now:
+        text = _("It leaves by itself on %(time)s. Until then it can be cancelled.")
+        when = {"time": moment(message.send_at)}
+        return Step("calendar", GREY, _("Waits for its time"), text % when)
+    if message.not_before > now:
+        text = _("It is tried again by itself: %(time)s.") % {"time": soon(message.not_before)}
+        return Step("clock", GREY, _("Waits for its next try"), text)
+    return _held(message) or _behind(message, now) or _its_turn(message, now)
+
+
+def _held(message: Message) -> Step | None:
+    """The phone rests, or nothing can be sent at all."""
+    try:
+        pace = limits.pace(message.phone)
+    except QueueDown:
+        text = _("The queue server does not answer. Nothing is lost: it leaves when that is back.")
+        return Step("clock-pause", AMBER, _("Waits for the queue"), text)
+    if not pace.held:
+        return None
+    text = ngettext(
+        "The phone goes on in %(count)s second.",
+        "The phone goes on in %(count)s seconds.",
+        max(1, round(pace.held)),
+    )
+    return Step(
+        "clock-pause",
+        AMBER,
+        _("Waits: %(phone)s rests for a moment") % {"phone": message.phone},
+        text % {"count": max(1, round(pace.held))},
+        quote_by=_("The reason") if pace.why else "",
+        quote=pace.why,
+    )
+
+
+def _behind(message: Message, now: datetime) -> Step | None:
+    """An earlier message to the same number is under way (see sending.due)."""
+    earlier = Message.objects.filter(
+        Q(status=Status.SENDING) | Q(status=Status.QUEUED, send_at__lte=now),
+        phone=message.phone_id,
+        peer=message.peer,
+        id__lt=message.pk,
+        priority__lte=message.priority,
+    )
+    if not earlier.exists():
+        return None
+    text = _(
+        "People get our messages in the order they were written, so the earlier one goes first."
+    )
+    return Step("clock", GREY, _("Waits for an earlier message to this number"), text)
+
+
+def _its_turn(message: Message, now: datetime) -> Step:
+    first = Q(priority__lt=message.priority) | Q(
+        priority=message.priority, not_before__lte=message.not_before, id__lt=message.pk
+    )
+    ahead = Message.objects.filter(
+        first, phone=message.phone_id, status=Status.QUEUED, not_before__lte=now
+    )[:_MOST].count()
+    if not ahead:
+        if now - message.not_before > timedelta(seconds=30):
+            text = _("It is next. If this lasts, no worker is running: ask who runs this site.")
+            return Step("clock", AMBER, _("Waits for a worker"), text)
+        return Step("clock", GREY, _("Waits for its turn"), _("It is next."))
+    words = ngettext(
+        "%(count)s message leaves before it, at %(rate)s a second.",
+        "%(count)s messages leave before it, at %(rate)s a second.",
+        ahead,
+    )
+    if ahead == _MOST:
+        words = _("More than %(count)s messages leave before it, at %(rate)s a second.")
+    text = words % {"count": ahead, "rate": f"{message.phone.rate:g}"}
+    return Step("clock", GREY, _("Waits for its turn"), text)

@@ -1,0 +1,52 @@
+// The composer: greys phones that cannot carry what is written, and hides the time until it is wanted.
+// Without this file the server says the same after a click on "Check" or "Send".
+"use strict";
+
+(() => {
+  const form = document.getElementById("compose");
+  if (!form) return;
+  const text = form.elements.text;
+
+  // The same needs as messaging/carrying.py.
+  function needs() {
+    const length = segments.measure(text.value);
+    return {
+      mms_out: Boolean(form.elements.picture?.files.length),
+      flash: Boolean(form.elements.flash?.checked),
+      unicode: length.encoding === "ucs2",
+      long: length.segments > 1,
+    };
+  }
+
+  function greyPhones() {
+    const wanted = needs();
+    form.querySelectorAll("[data-phone]").forEach((choice) => {
+      const lacking = [...choice.querySelectorAll("[data-lacks]")].filter((words) => {
+        words.hidden = !wanted[words.dataset.lacks];
+        return !words.hidden;
+      });
+      choice.classList.toggle("off", choice.querySelector("input").disabled || lacking.length > 0);
+    });
+  }
+
+  function preview() {
+    const box = form.querySelector("[data-preview]");
+    box.firstElementChild.textContent = text.value;
+    box.hidden = !text.value;
+    form.querySelector("[data-preview-empty]").hidden = Boolean(text.value);
+  }
+
+  function showTime() {
+    form.querySelector("[data-later]").hidden = form.elements.when.value !== "later";
+  }
+
+  form.addEventListener("input", () => { greyPhones(); preview(); });
+  form.addEventListener("change", () => { greyPhones(); showTime(); });
+  // Ctrl+Enter sends, as in mail programs.
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+  greyPhones();
+  preview();
+  showTime();
+})();

@@ -1,0 +1,192 @@
+"""Cancel, send again, move: only from the states that allow it, each with a trace of who did it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import User, Workspace
+from lib.http import NoAnswer
+from lib.jobs import SEND, waiting
+from messaging import actions
+from messaging.composing import CannotSend
+from messaging.models import Attempt, Message, Status
+from messaging.sending import due
+from phones.base import Sent
+from phones.models import Phone
+from tests.messaging.conftest import number, states
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+AFTER_QUEUED = [Status.SENDING, Status.SENT, Status.DELIVERED, Status.FAILED, Status.UNKNOWN]
+
+
+@pytest.fixture
+def other(workspace: Workspace, scripted: Any) -> Phone:
+    return Phone.objects.create(
+        workspace=workspace, type="scripted", name="Other", settings={}, rate=1000, address="+331"
+    )
+
+
+def put(message: Message, status: Status, **changes: Any) -> None:
+    lease = timezone.now() + timedelta(minutes=1) if status == Status.SENDING else None
+    Message.objects.filter(pk=message.pk).update(status=status, lease_until=lease, **changes)
+    message.refresh_from_db()
+
+
+def test_a_cancelled_message_never_leaves_and_says_who_cancelled_it(
+    write: Callable[..., list[Message]], send: Callable[[], None], scripted: Any, bob: User
+) -> None:
+    (message,) = write()
+
+    amount = actions.cancel(Message.objects.all(), by=bob)
+    send()
+
+    attempt = Attempt.objects.get()
+    assert (amount, states(message)) == (1, [Status.CANCELLED])
+    assert (attempt.kind, attempt.by, attempt.message) == (Attempt.Kind.CANCELLED, bob, message)
+    assert not scripted.sent
+
+
+def test_many_are_cancelled_and_only_those_that_wait(
+    write: Callable[..., list[Message]], bob: User
+) -> None:
+    messages = write(*[number(index) for index in range(1100)])
+    put(messages[0], Status.SENT)
+
+    amount = actions.cancel(Message.objects.all(), by=bob)
+
+    assert amount == 1099
+    assert states(messages[0]) == [Status.SENT]
+    assert Attempt.objects.count() == 1099
+
+
+@pytest.mark.parametrize("status", AFTER_QUEUED)
+def test_what_has_left_is_not_cancelled(
+    write: Callable[..., list[Message]], bob: User, status: Status
+) -> None:
+    (message,) = write()
+    put(message, status)
+
+    assert actions.cancel(Message.objects.all(), by=bob) == 0
+    assert states(message) == [status]
+    assert not Attempt.objects.exists()
+
+
+def test_an_unknown_message_is_sent_again_by_hand(
+    write: Callable[..., list[Message]], send: Callable[[], None], scripted: Any, bob: User
+) -> None:
+    (message,) = write()
+    scripted.script[message.peer] = [NoAnswer("Nothing came."), Sent("SM2")]
+    send()
+    message.refresh_from_db()
+
+    done = actions.resend(message, by=bob)
+    send()
+
+    message.refresh_from_db()
+    assert done
+    assert (message.status, message.provider_id, message.words) == (Status.SENT, "SM2", "")
+    assert message.trail.filter(kind=Attempt.Kind.RESENT, by=bob).exists()
+
+
+@pytest.mark.parametrize("status", [*AFTER_QUEUED[:-1], Status.QUEUED, Status.CANCELLED])
+def test_only_an_unknown_message_is_sent_again(
+    write: Callable[..., list[Message]], bob: User, status: Status
+) -> None:
+    (message,) = write()
+    put(message, status)
+
+    assert not actions.resend(message, by=bob)
+    assert states(message) == [status]
+
+
+def test_two_people_who_send_it_again_send_it_once(
+    write: Callable[..., list[Message]], bob: User, alice: User
+) -> None:
+    (message,) = write()
+    put(message, Status.UNKNOWN)
+    same = Message.objects.get(pk=message.pk)
+
+    assert [actions.resend(message, by=bob), actions.resend(same, by=alice)] == [True, False]
+
+
+def test_a_late_result_of_the_first_try_does_not_overwrite_the_second(
+    write: Callable[..., list[Message]], bob: User
+) -> None:
+    (message,) = write()
+    put(message, Status.UNKNOWN, claim=uuid.uuid4())
+
+    actions.resend(message, by=bob)
+
+    message.refresh_from_db()
+    assert message.claim is None
+
+
+def test_sent_again_a_day_later_it_has_a_day_to_be_handed_over(
+    write: Callable[..., list[Message]], bob: User
+) -> None:
+    (message,) = write()
+    put(message, Status.UNKNOWN, send_at=timezone.now() - timedelta(days=3))
+
+    actions.resend(message, by=bob)
+
+    message.refresh_from_db()
+    assert timezone.now() - message.send_at < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("status", [Status.QUEUED, Status.UNKNOWN])
+def test_a_message_moves_to_another_phone(
+    write: Callable[..., list[Message]], other: Phone, bob: User, status: Status
+) -> None:
+    (message,) = write()
+    put(message, status, provider_id="SM1")
+
+    assert actions.move(message, other, by=bob)
+
+    message.refresh_from_db()
+    assert (message.status, message.phone, message.own) == (Status.QUEUED, other, "+331")
+    assert message.provider_id == ""
+    assert list(due(other)) == [message]
+    assert message.trail.get().phone == other
+    assert waiting(SEND) >= 1
+
+
+def test_a_planned_message_that_moves_still_waits_for_its_time(
+    write: Callable[..., list[Message]], other: Phone, bob: User
+) -> None:
+    at = timezone.now() + timedelta(days=1)
+    (message,) = write(send_at=at)
+
+    actions.move(message, other, by=bob)
+
+    message.refresh_from_db()
+    assert (message.send_at, message.not_before) == (at, at)
+
+
+@pytest.mark.parametrize("status", AFTER_QUEUED[:-1])
+def test_what_has_left_does_not_move(
+    write: Callable[..., list[Message]], line: Phone, other: Phone, bob: User, status: Status
+) -> None:
+    (message,) = write()
+    put(message, status)
+
+    assert not actions.move(message, other, by=bob)
+    assert Message.objects.get().phone == line
+
+
+def test_a_message_does_not_move_to_a_phone_that_cannot_carry_it(
+    write: Callable[..., list[Message]], workspace: Workspace, bob: User
+) -> None:
+    (message,) = write(flash=True)
+    office = Phone.objects.create(workspace=workspace, type="scripted", name="Office", settings={})
+
+    with pytest.raises(CannotSend, match="Office cannot send flash messages"):
+        actions.move(message, office, by=bob)
+
+    assert Message.objects.get().phone != office
