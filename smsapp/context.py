@@ -1,0 +1,70 @@
+"""What every page shows around its content: places, unread, the host's name."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from accounts.models import Membership
+from messaging.models import Conversation
+
+# How a URL's name begins → the place of the sidebar that it belongs to. First match wins.
+_PLACES = {
+    "home": "home",
+    "inbox": "inbox",
+    "conversation": "inbox",
+    "compose": "compose",
+    "message": "messages",
+    "call": "calls",
+    "phone": "phones",
+    "profile": "profile",
+    "account_": "profile",
+    "settings": "settings",
+    "people": "settings",
+    "invit": "settings",
+    "opt_out": "settings",
+    "more": "more",
+}
+# Conversations counted in the sidebar; past it people read "99+".
+_MOST = 100
+
+
+def page(request: HttpRequest) -> dict[str, Any]:
+    """Give `site` (its name), `host` (of PUBLIC_URL), `shell` (template to extend), `place`,
+    `unread` (conversations) and `others` (memberships in other workspaces).
+
+    The last two cost a query each, and only on pages that show them.
+    """
+    membership = getattr(request, "membership", None)
+    return {
+        "site": "smsapp",
+        "host": urlsplit(settings.PUBLIC_URL).netloc,
+        "languages": settings.LANGUAGES,
+        "shell": "base.html" if membership else "alone.html",
+        "place": _place(request),
+        "unread": SimpleLazyObject(lambda: _unread(membership)),
+        "others": SimpleLazyObject(lambda: _others(membership)),
+    }
+
+
+def _place(request: HttpRequest) -> str:
+    name = (request.resolver_match and request.resolver_match.url_name) or ""
+    return next((place for start, place in _PLACES.items() if name.startswith(start)), "")
+
+
+def _unread(membership: Membership | None) -> int:
+    if membership is None:
+        return 0
+    waiting = Conversation.objects.filter(workspace=membership.workspace_id, unread__gt=0)
+    return waiting[:_MOST].count()
+
+
+def _others(membership: Membership | None) -> list[Membership]:
+    if membership is None:
+        return []
+    mine = Membership.objects.filter(user=membership.user_id).exclude(pk=membership.pk)
+    return list(mine.select_related("workspace").order_by("workspace__name", "pk"))

@@ -1,0 +1,274 @@
+"""What the home page shows: today, thirty days, phones, what waits and what needs a look.
+
+The number of queries is fixed. Each is bounded by a span of days, by what waits, or by a limit.
+"""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from itertools import pairwise
+
+from django.conf import settings
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Value
+
+from accounts.models import Workspace
+from lib.jobs import QueueDown
+from messaging.models import Conversation, Direction, Message, Status
+from phones import limits
+from phones.base import Words
+from phones.health import kind_of
+from phones.models import Phone
+from smsapp.plot import Day, Plot, draw
+
+DAYS = 30
+# Days whose mean, up to this hour, is called usual.
+_USUAL_DAYS = 7
+# States of a message that left, or tried to for the last time.
+_LEFT = (Status.SENT, Status.DELIVERED, Status.FAILED, Status.UNKNOWN)
+# A provider has this long to call back before its silence is worth a word.
+_PATIENCE = timedelta(minutes=10)
+# Rows of each list; the whole lists have pages of their own.
+_PHONES, _NEXT, _CONVERSATIONS = 8, 3, 4
+# Scheduled messages looked at to find the next ones; of a bigger batch we say "60+ people".
+_LOOKAHEAD = 60
+_MOST = 1000
+
+Span = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Today so far. `usual` is the mean of the last days at this hour, None without such days."""
+
+    sent: int
+    delivered: int
+    failed: int
+    unknown: int
+    received: int
+    usual: int | None
+
+    @property
+    def delivered_share(self) -> float | None:
+        """Percent of what was sent."""
+        return 100 * self.delivered / self.sent if self.sent else None
+
+    @property
+    def failed_share(self) -> float | None:
+        return 100 * self.failed / self.sent if self.sent else None
+
+    @property
+    def is_settled(self) -> bool:
+        """Say whether no report can change these figures any more."""
+        return self.sent == self.delivered + self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneRow:
+    """A phone's health. `rate` is in segments per second now, `waiting` counts what is due."""
+
+    phone: Phone
+    label: Words
+    pace: limits.Pace | None
+    waiting: int
+    last_callback: datetime | None
+    is_silent: bool
+
+    @property
+    def is_slow(self) -> bool:
+        return self.pace is not None and self.pace.is_slow
+
+    @property
+    def rate(self) -> float:
+        return self.pace.rate if self.pace else self.phone.rate
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Messages of one submission that leave at `at`. `has_more`: there are more than `people`."""
+
+    at: datetime
+    first: Message
+    people: int
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    now: datetime
+    is_new: bool
+    figures: Figures
+    plot: Plot
+    phones: list[PhoneRow]
+    unknown: int
+    planned: list[Planned]
+    conversations: list[Conversation]
+
+    @property
+    def shown_phones(self) -> list[PhoneRow]:
+        return self.phones[:_PHONES]
+
+    @property
+    def has_simulator(self) -> bool:
+        return any(row.phone.type == "simulator" for row in self.phones)
+
+    @property
+    def paused(self) -> list[PhoneRow]:
+        return [row for row in self.phones if row.phone.is_paused]
+
+    @property
+    def silent(self) -> list[PhoneRow]:
+        return [row for row in self.phones if row.is_silent]
+
+    @property
+    def waiting(self) -> int:
+        return sum(row.waiting for row in self.phones)
+
+    @property
+    def done_at(self) -> datetime | None:
+        """Give when what is due will have left, None when that is within a minute or not in sight."""
+        busy = [row for row in self.phones if row.waiting and not row.phone.is_paused]
+        seconds = max((row.waiting / row.rate for row in busy), default=0)
+        return self.now + timedelta(seconds=seconds) if seconds >= 60 else None
+
+
+def overview(workspace: Workspace, now: datetime) -> Overview:
+    """Look at the workspace as it is `now`, by its own calendar."""
+    days = _days(zone_of(workspace), now)
+    usual_spans = [(start, now - (days[-1][0] - start)) for start, _ in days[-1 - _USUAL_DAYS : -1]]
+    counts = _counts(workspace, [*days, *usual_spans])
+    by_day = [Day(span[0], *count) for span, count in zip(days, counts, strict=False)]
+    return Overview(
+        now=now,
+        is_new=not workspace.messages.exists(),
+        figures=_figures(workspace, days[-1], usual=_mean([sent for sent, _ in counts[DAYS:]])),
+        plot=draw(by_day),
+        phones=_phones(workspace, now),
+        unknown=workspace.messages.filter(status=Status.UNKNOWN)[:_MOST].count(),
+        planned=_planned(workspace, now),
+        conversations=_conversations(workspace),
+    )
+
+
+def zone_of(workspace: Workspace) -> zoneinfo.ZoneInfo:
+    """Give the workspace's time zone; UTC when the tz database has lost it."""
+    try:
+        return zoneinfo.ZoneInfo(workspace.time_zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        return zoneinfo.ZoneInfo(settings.TIME_ZONE)
+
+
+def _days(zone: zoneinfo.ZoneInfo, now: datetime) -> list[Span]:
+    """Give the last DAYS days, today last, from midnight to midnight (23 to 25 hours)."""
+    today = now.astimezone(zone).date()
+    starts = [
+        datetime.combine(today + timedelta(days=offset), time.min, tzinfo=zone)
+        for offset in range(1 - DAYS, 2)
+    ]
+    return list(pairwise(starts))
+
+
+def _counts(workspace: Workspace, spans: list[Span]) -> list[tuple[int, int]]:
+    """Give (sent, failed) of each span, in one query that reads each span from the index."""
+    failed = Count("id", filter=Q(status=Status.FAILED))
+    parts = [
+        _wanted_in(workspace, span)
+        .filter(direction=Direction.OUT, status__in=_LEFT)
+        .order_by()
+        .values(span=Value(index))
+        .annotate(sent=Count("id"), failed=failed)
+        for index, span in enumerate(spans)
+    ]
+    found = {row["span"]: row for row in parts[0].union(*parts[1:], all=True)}
+    empty = {"sent": 0, "failed": 0}
+    rows = [found.get(index, empty) for index in range(len(spans))]
+    return [(row["sent"], row["failed"]) for row in rows]
+
+
+def _wanted_in(workspace: Workspace, span: Span) -> QuerySet[Message]:
+    """Give the messages whose time to leave (or to come in) lies in the span."""
+    return workspace.messages.filter(send_at__gte=span[0], send_at__lt=span[1])
+
+
+def _mean(values: list[int]) -> int | None:
+    """Give the mean once the first of the days had messages: before that nothing is usual."""
+    return round(sum(values) / len(values)) if values and values[0] else None
+
+
+def _figures(workspace: Workspace, today: Span, usual: int | None) -> Figures:
+    rows = _wanted_in(workspace, today).order_by().values_list("status").annotate(Count("id"))
+    by_status = dict(rows)
+    return Figures(
+        sent=sum(by_status.get(status, 0) for status in _LEFT),
+        delivered=by_status.get(Status.DELIVERED, 0),
+        failed=by_status.get(Status.FAILED, 0),
+        unknown=by_status.get(Status.UNKNOWN, 0),
+        received=by_status.get(Status.RECEIVED, 0),
+        usual=usual,
+    )
+
+
+def _phones(workspace: Workspace, now: datetime) -> list[PhoneRow]:
+    left = Message.objects.filter(
+        ~Q(provider_id=""),
+        phone=OuterRef("pk"),
+        direction=Direction.OUT,
+        sent_at__lt=now - _PATIENCE,
+    )
+    phones = list(
+        workspace.phones.living()
+        .defer("settings")
+        .annotate(last_callback=Max("endpoint_calls__last_at"), has_sent=Exists(left))
+        .order_by("name", "pk")
+    )
+    waiting = _waiting(phones, now)
+    paces = _paces(phones)
+    return [_row(phone, paces.get(phone.pk), waiting.get(phone.pk, 0)) for phone in phones]
+
+
+def _row(phone: Phone, pace: limits.Pace | None, waiting: int) -> PhoneRow:
+    kind = kind_of(phone)
+    last_callback: datetime | None = phone.last_callback  # type: ignore[attr-defined]
+    expects = bool(kind and kind.endpoints and phone.has_sent)  # type: ignore[attr-defined]
+    return PhoneRow(
+        phone=phone,
+        label=kind.label if kind else phone.type,
+        pace=pace,
+        waiting=waiting,
+        last_callback=last_callback,
+        is_silent=expects and last_callback is None,
+    )
+
+
+def _waiting(phones: list[Phone], now: datetime) -> dict[int, int]:
+    """Count what is due, by phone."""
+    due = Message.objects.filter(phone__in=phones, status=Status.QUEUED, not_before__lte=now)
+    return dict(due.order_by().values_list("phone").annotate(Count("id")))
+
+
+def _paces(phones: Iterable[Phone]) -> dict[int, limits.Pace]:
+    """Give each phone's pace; nothing while the queue server is down."""
+    try:
+        return {phone.pk: limits.pace(phone) for phone in phones}
+    except QueueDown:
+        return {}
+
+
+def _planned(workspace: Workspace, now: datetime) -> list[Planned]:
+    later = workspace.messages.filter(status=Status.QUEUED, send_at__gt=now)
+    seen = list(later.order_by("send_at", "id")[:_LOOKAHEAD])
+    batches: dict[object, list[Message]] = {}
+    for message in seen:
+        batches.setdefault(message.submission, []).append(message)
+    cut = seen[-1].submission if len(seen) == _LOOKAHEAD else None
+    return [
+        Planned(batch[0].send_at, batch[0], people=len(batch), has_more=key == cut)
+        for key, batch in list(batches.items())[:_NEXT]
+    ]
+
+
+def _conversations(workspace: Workspace) -> list[Conversation]:
+    latest = workspace.conversations.select_related("last").order_by("-last_at", "-id")
+    return list(latest[:_CONVERSATIONS])

@@ -1,0 +1,308 @@
+"""Settings: every value an operator may set is read here, once, from the environment or `.env`.
+
+`./run` generates what has no sensible default (secrets) into DATA_DIR; a wrong value stops the start.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from csp.constants import NONE, SELF
+
+from smsapp import valkey
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+# Tests use a folder of their own, and nothing of this machine's .env.
+TESTING = "pytest" in sys.modules
+if TESTING:
+    os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="smsapp-test-")
+else:
+    env.read_env(BASE_DIR / ".env")
+
+# ---- Where things are ---------------------------------------------------------------------------
+
+# Folder of everything that must survive: database, queue, secrets, uploads.
+DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var"))).resolve()
+# Address under which browsers and providers reach this site, without a slash at the end.
+PUBLIC_URL = env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+_public = urlsplit(PUBLIC_URL)
+if _public.scheme not in ("http", "https") or not _public.hostname or _public.path:
+    sys.exit(f"PUBLIC_URL must look like https://sms.example.org, not {PUBLIC_URL!r}.")
+
+
+def _secret(name: str) -> str:
+    """Give the secret from the environment, else from the file `./run` made in DATA_DIR."""
+    if value := os.environ.get(name):
+        return value
+    file = DATA_DIR / "secrets" / name.lower()
+    if file.exists():
+        return file.read_text().strip()
+    if TESTING or os.environ.get("DJANGO_BUILD"):
+        return "0123456789abcdef0123456789abcdef0123456789A="
+    sys.exit(f"{name} is not set and {file} does not exist. Start with ./run, which makes it.")
+
+
+SECRET_KEY = _secret("SECRET_KEY")
+# Keys that encrypt providers' credentials, newest first, separated by commas.
+FIELD_KEYS = _secret("FIELD_KEYS").split(",")
+
+# Show tracebacks in the browser. Never on a site others can reach.
+DEBUG = env.bool("DEBUG", False)
+# Names under which the site answers; providers and browsers use the one in PUBLIC_URL.
+ALLOWED_HOSTS = [
+    *env.list("ALLOWED_HOSTS", default=[]),
+    _public.hostname,
+    "localhost",
+    "127.0.0.1",
+    "[::1]",
+]
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+
+# ---- Applications -------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "accounts",
+    "contacts",
+    "phones",
+    "messaging",
+    "smsapp",
+    "django.forms",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "csp",
+    "django_htmx",
+    "django_rq",
+    "template_partials",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "accounts.middleware.PersonMiddleware",
+]
+
+ROOT_URLCONF = "smsapp.urls"
+WSGI_APPLICATION = "smsapp.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "smsapp.context.page",
+            ],
+            "builtins": ["smsapp.templatetags.words", "django.templatetags.i18n"],
+        },
+    },
+]
+FORM_RENDERER = "smsapp.forms.Renderer"
+
+# ---- Database -----------------------------------------------------------------------------------
+
+# sqlite:///path or postgres://user:password@host/name
+DATABASES = {
+    "default": env.db("DATABASE_URL", f"sqlite:///{DATA_DIR / 'smsapp.sqlite3'}"),
+}
+_database = DATABASES["default"]
+if _database["ENGINE"] == "django.db.backends.sqlite3":
+    # WAL lets readers go on while one writes; IMMEDIATE waits for the write lock instead of failing
+    # when a read is upgraded. Measured in shared facts and in docs/performance.md.
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+    # A file, because threads cannot share the in-memory database that Django would test with.
+    _database["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+else:
+    _database.setdefault("CONN_MAX_AGE", 60)
+    _database["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# ---- Queue --------------------------------------------------------------------------------------
+
+# redis://, rediss:// or unix:// address of Redis or Valkey; `./run` starts one when it is not set.
+REDIS_URL = env.str("REDIS_URL", "") or valkey.url(valkey.socket_path(DATA_DIR))
+_queue = {
+    "URL": REDIS_URL,
+    "DEFAULT_TIMEOUT": 300,
+    "SERIALIZER": "rq.serializers.JSONSerializer",
+    # Seconds. A dead queue server must not hang a page; the row is saved all the same.
+    "REDIS_CLIENT_KWARGS": {"socket_connect_timeout": 3},
+}
+RQ_QUEUES = {"default": _queue, "send": _queue}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "cache",
+    }
+}
+
+# ---- People -------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ["email", "name"]},
+    },
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+# Let strangers make an account of their own.
+SIGNUP_OPEN = env.bool("SIGNUP_OPEN", False)
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_PRESERVE_USERNAME_CASING = False
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "10/m/ip,5/5m/key",
+    "reset_password": "20/m/ip,5/h/key",
+}
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+SESSION_COOKIE_AGE = 60 * 60 * 24 * 30  # seconds: "remember me" keeps people for 30 days
+
+# ---- Mail ---------------------------------------------------------------------------------------
+
+# smtp://user:password@host:587/?tls=True; without it mails are written to DATA_DIR/mail.
+EMAIL_URL = env.str("EMAIL_URL", "")
+if EMAIL_URL:
+    vars().update(env.email_url("EMAIL_URL"))
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = str(DATA_DIR / "mail")
+EMAIL_TIMEOUT = 20  # seconds
+DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", f"smsapp@{_public.hostname}")
+
+# ---- Language and time --------------------------------------------------------------------------
+
+LANGUAGE_CODE = (
+    env.str("LANGUAGE", "en") if env.str("LANGUAGE", "en") in ("en", "fr", "es") else "en"
+)
+LANGUAGES = [("en", "English"), ("fr", "Français"), ("es", "Español")]
+LOCALE_PATHS = [BASE_DIR / "smsapp" / "locale"]
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+USE_THOUSAND_SEPARATOR = True
+
+# ---- Files --------------------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+MEDIA_ROOT = DATA_DIR / "media"
+# Bytes. One picture of a message; most carriers refuse more than 5 MB in all.
+MEDIA_LIMIT = 5 * 1024 * 1024
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if TESTING
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = TESTING or DEBUG
+FILE_UPLOAD_PERMISSIONS = 0o600
+
+# ---- Security -----------------------------------------------------------------------------------
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+_secure = _public.scheme == "https"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _secure
+SESSION_COOKIE_HTTPONLY = True
+SECURE_HSTS_SECONDS = 60 * 60 * 24 * 365 if _secure else 0
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+# Set when a reverse proxy in front ends TLS and overwrites X-Forwarded-Proto.
+if env.bool("BEHIND_PROXY", False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CSRF_FAILURE_VIEW = "smsapp.views.csrf_failure"
+
+# ---- Sending and receiving ----------------------------------------------------------------------
+
+# Hosts or networks in private address space that phones may talk to, e.g. 192.168.1.20,10.8.0.0/16.
+ALLOW_PRIVATE_ADDRESSES = env.list("ALLOW_PRIVATE_ADDRESSES", default=[])
+# Address of the simulated provider; `./run` starts one and sets it.
+SIMULATOR_URL = env.str("SIMULATOR_URL", "")
+# Values the operator gives to every phone of a type, over what its page says: {type: {field: value}}.
+PHONE_SETTINGS = {"simulator": {"base_url": SIMULATOR_URL}} if SIMULATOR_URL else {}
+# Seconds a claimed message may take before its worker is believed dead. Above every provider time-out.
+SENDING_LEASE = env.int("SENDING_LEASE", 90)
+# Messages a worker hands to one provider at the same time.
+SENDING_CONCURRENCY = env.int("SENDING_CONCURRENCY", 16)
+# Seconds between two looks for work that lost its wake-up.
+TICK_SECONDS = env.int("TICK_SECONDS", 2)
+# Days that exchanges with providers are kept.
+KEEP_EXCHANGES_DAYS = env.int("KEEP_EXCHANGES_DAYS", 7)
+# Bytes of a callback; larger ones are answered 413.
+CALLBACK_LIMIT = 256 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 3 * 1024 * 1024
+
+# ---- Logs ---------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
+    # RQ prints the arguments of each job at INFO; ours are ids, but a line per wake-up is noise.
+    "loggers": {"rq": {"level": "WARNING"}},
+}
+SILENCED_SYSTEM_CHECKS: list[str] = []
+RQ = {"WORKER_CLASS": "lib.jobs.Worker"}

@@ -1,0 +1,26 @@
+"""Where everything is."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.i18n import set_language
+
+from smsapp import views
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", views.home, name="home"),
+    path("more/", views.more, name="more"),
+    path("healthz", views.healthz, name="healthz"),
+    path("favicon.ico", views.favicon, name="favicon"),
+    path("language/", set_language, name="set_language"),
+    # Each app's urls.py holds its whole paths, so that a page is found by searching its address.
+    path("", include("accounts.urls")),
+    path("", include("contacts.urls")),
+    path("", include("phones.urls")),
+    path("", include("messaging.urls")),
+]
+
+handler400 = "smsapp.views.bad_request"
+handler403 = "smsapp.views.forbidden"
+handler404 = "smsapp.views.not_found"
+handler500 = "smsapp.views.server_error"

@@ -1,0 +1,162 @@
+"""What every page has around it works with mouse, keys and screen readers, without a complaint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from accounts.models import Membership, User, Workspace
+from messaging.models import Direction, Message, Status
+from phones.models import Phone
+from tests.browser.conftest import assert_accessible
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LogIn = Callable[[User], Page]
+NARROW = {"width": 360, "height": 740}
+WIDE = {"width": 1440, "height": 900}
+
+
+@pytest.fixture
+def home(log_in: LogIn, alice: User, live_server: LiveServer, complaints: list[str]) -> Page:
+    page = log_in(alice)
+    page.goto(f"{live_server.url}/")
+    return page
+
+
+@pytest.fixture
+def life(workspace: Workspace, phone: Phone) -> None:
+    """A little of everything that home can show."""
+    for index, status in enumerate((Status.SENT, Status.FAILED, Status.UNKNOWN, Status.QUEUED)):
+        Message.objects.create(
+            workspace=workspace,
+            phone=phone,
+            direction=Direction.OUT,
+            status=status,
+            peer=f"+3361234567{index}",
+            text="Hello",
+        )
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_home_is_for_everybody(life: None, home: Page, size: dict[str, int], scheme: str) -> None:
+    home.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    home.set_viewport_size(size)  # type: ignore[arg-type]
+
+    assert_accessible(home)
+    assert home.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_first_minutes_are_for_everybody(phone: Phone, home: Page, scheme: str) -> None:
+    home.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+
+    assert_accessible(home)
+
+
+def test_keys_lead_to_places(home: Page) -> None:
+    home.keyboard.press("g")
+    home.keyboard.press("p")
+
+    expect(home).to_have_url(re.compile("/phones/$"))
+
+
+def test_keys_are_listed_and_can_be_turned_off(home: Page) -> None:
+    home.keyboard.press("?")
+    expect(home.get_by_role("dialog")).to_be_visible()
+    assert_accessible(home)
+    home.get_by_label("Turn these keys off").check()
+    home.keyboard.press("Escape")
+
+    home.keyboard.press("?")
+
+    expect(home.get_by_role("dialog")).to_be_hidden()
+
+
+def test_letters_typed_into_a_field_are_no_keys(home: Page, live_server: LiveServer) -> None:
+    home.goto(f"{live_server.url}/settings/me/")
+    home.get_by_label("Your name").press_sequentially("gp?c")
+
+    expect(home).to_have_url(re.compile("/settings/me/$"))
+    expect(home.get_by_role("dialog")).to_be_hidden()
+
+
+def test_the_workspace_menu_opens_closes_and_switches(
+    home: Page, alice: User, live_server: LiveServer
+) -> None:
+    other = Workspace.objects.create(name="École du Parc")
+    Membership.objects.create(workspace=other, user=alice, role="viewer")
+    home.reload()
+    menu = home.locator("details.places-menu")
+    menu.locator("summary").click()
+    assert_accessible(home)
+    home.keyboard.press("Escape")
+    expect(menu).not_to_have_attribute("open", "")
+
+    menu.locator("summary").click()
+    menu.get_by_role("button", name="École du Parc").click()
+
+    expect(home).to_have_title("Home · École du Parc")
+    expect(home.get_by_role("link", name="Compose")).to_have_count(0)
+
+
+def test_what_was_done_is_said_and_can_be_dismissed(home: Page, live_server: LiveServer) -> None:
+    home.goto(f"{live_server.url}/settings/me/")
+    home.get_by_role("button", name="Save").click()
+    said = home.get_by_text("Saved.")
+    expect(said).to_be_visible()
+    assert_accessible(home)
+
+    home.get_by_label("Dismiss").click()
+
+    expect(said).to_be_hidden()
+
+
+def test_a_link_is_copied_by_its_button(home: Page, live_server: LiveServer) -> None:
+    home.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=live_server.url)
+    home.goto(f"{live_server.url}/settings/people/")
+    home.get_by_role("button", name="Invite").click()
+    button = home.locator("[data-copy]").first
+
+    button.click()
+
+    expect(button).to_have_text("Copied")
+    copied = home.evaluate("navigator.clipboard.readText()")
+    assert copied == home.locator(".copy input").first.input_value()
+
+
+@pytest.mark.parametrize(("answer", "sent"), [("Keep as it is", False), ("Delete 3", True)])
+def test_danger_is_asked_about_first(
+    home: Page, live_server: LiveServer, answer: str, sent: bool
+) -> None:
+    home.evaluate(
+        """() => { main.innerHTML = '<form action="/more/" data-confirm="Delete 3 messages?">'
+        + '<button class="btn">Delete 3</button></form>' }"""
+    )
+    home.locator("#main").get_by_role("button").click()
+    dialog = home.get_by_role("alertdialog")
+    expect(dialog).to_contain_text("Delete 3 messages?")
+    assert_accessible(home)
+
+    dialog.get_by_role("button", name=answer).click()
+
+    expect(home).to_have_url(re.compile("/more/") if sent else f"{live_server.url}/")
+
+
+def test_the_skip_link_is_the_first_stop(home: Page) -> None:
+    home.keyboard.press("Tab")
+    expect(home.get_by_role("link", name="Skip to content")).to_be_focused()
+
+    home.keyboard.press("Enter")
+
+    expect(home.locator("#main")).to_be_focused()
+
+
+def test_a_missing_page_is_for_everybody(page: Page, alice: User, live_server: LiveServer) -> None:
+    page.goto(f"{live_server.url}/nothing/")
+
+    assert_accessible(page)
