@@ -1,4 +1,4 @@
-"""Every page an owner can open, in Chromium: axe finds nothing, the CSP refuses nothing, nothing overflows."""
+"""Every page an owner can open, in Chromium: axe and CSP have nothing to say, nothing overflows."""
 
 from __future__ import annotations
 
