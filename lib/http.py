@@ -7,6 +7,8 @@ no whole answer came: the provider may have acted on it).
 
 from __future__ import annotations
 
+import http.client
+import io
 import ipaddress
 import json
 import socket
@@ -23,10 +25,16 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.connection import create_connection
 
+from lib import stored
 from lib.redact import Redactor
 
 # Seconds to connect, seconds between two pieces of the answer.
 TIMEOUT = (5.0, 20.0)
+# Seconds for the whole of it: an answer that drips must not hold a worker for ever.
+WITHIN = 60.0
+# Seconds that an unused connection is kept. Servers close theirs after some (gunicorn 2, Node and
+# Apache 5), and a request that meets the closing ends without an answer, though nobody read it.
+_KEPT_FOR = 1.0
 # Bytes of an answer that are read at most.
 ANSWER_LIMIT = 8 * 1024 * 1024
 # Characters of a body that an exchange keeps.
@@ -113,25 +121,88 @@ class Guard:
         return allowed
 
     def _permits(self, address: str) -> bool:
-        ip = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
-        ip = getattr(ip, "ipv4_mapped", None) or ip
+        ip = _reached_by(address)
         if any(ip in network for network in self._networks if network.version == ip.version):
             return True
-        return ip.is_global and not ip.is_multicast
+        is_ours = ip.version == 6 and ip not in _GLOBAL_IPV6
+        return ip.is_global and not ip.is_multicast and not is_ours
 
 
-# Whether the current thread's request has begun to leave; set by the connections below.
+# All that is given out to the public so far. Python counts more as global, old site-local ones too.
+_GLOBAL_IPV6 = ipaddress.ip_network("2000::/3")
+# Gateways of networks without IPv4 translate these (RFC 6052); the last four bytes are the address.
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def _reached_by(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Give the IPv4 address that an IPv6 one leads to, where it is of that kind; else itself."""
+    ip = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
+    if ip.version == 4:
+        return ip
+    if ip in _NAT64:
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour or ip
+
+
+# Of the current thread's request: whether it has `began` to leave, set by the connections below, and
+# `ends`, the moment (of the monotonic clock) at which its answer must be there.
 _leaving = threading.local()
+
+
+class _InTime(io.RawIOBase):
+    """What a socket says, as long as the request has time left."""
+
+    def __init__(self, source: socket.socket) -> None:
+        self._socket = source
+        self._raw = source.makefile("rb", buffering=0)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = _leaving.ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"The answer took longer than {WITHIN:.0f} seconds.")
+        self._socket.settimeout(min(left, self._socket.gettimeout() or left))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Answering(http.client.HTTPResponse):
+    """An answer that is read in time."""
+
+    def __init__(self, source: socket.socket, *args: Any, **more: Any) -> None:
+        super().__init__(_InTime(source), *args, **more)  # type: ignore[arg-type]
 
 
 class _Connect:
     """Connect only where the guard allows, to the very address it checked (no DNS rebinding)."""
 
     guard = Guard()
+    response_class = _Answering
+    _used = 0.0
+
+    @property
+    def is_connected(self: Any) -> bool:
+        fresh = time.monotonic() - self._used < _KEPT_FOR
+        return fresh and bool(super().is_connected)  # type: ignore[misc]
+
+    def getresponse(self) -> Any:
+        answer = super().getresponse()  # type: ignore[misc]
+        self._used = time.monotonic()
+        return answer
 
     def _new_conn(self: Any) -> socket.socket:
         error: OSError | None = None
         for address in self.guard.addresses(self.host, self.port):
+            if time.monotonic() > _leaving.ends:
+                break
             try:
                 return create_connection(
                     (address, self.port), self.timeout, socket_options=self.socket_options
@@ -203,7 +274,7 @@ class Http:
         if urlsplit(url).scheme not in ("http", "https"):
             raise NotSent(f"{url} is not an http or https address.")
         started = time.monotonic()
-        _leaving.began = False
+        _leaving.began, _leaving.ends = False, started + WITHIN
         prepared: requests.PreparedRequest | None = None
         answer: Answer | None = None
         problem = ""
@@ -224,7 +295,7 @@ class Http:
             OSError,
             ValueError,
         ) as error:
-            problem = self.redactor.text(f"{type(error).__name__}: {error}")
+            problem = stored.text(self.redactor.text(f"{type(error).__name__}: {error}"))
             raise (NoAnswer if _leaving.began else NotSent)(problem) from None
         finally:
             self._record(self._trace(method, url, prepared, answer, problem, started))
@@ -273,6 +344,6 @@ def readable(
 ) -> str:
     """Give headers and body as redacted text of at most KEPT characters of body."""
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body or "")
-    # PostgreSQL stores no NUL. Cut after hiding, so that no half of a secret is left at the edge.
-    text = redactor.text(text).replace("\x00", "�")[:KEPT]
-    return f"{redactor.headers(headers)}\n\n{text}".strip()
+    # Cut after hiding, so that no half of a secret is left at the edge.
+    text = redactor.text(text)[:KEPT]
+    return stored.text(f"{redactor.headers(headers)}\n\n{text}").strip()

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from types import FrameType
 from typing import Any
 
 import django_rq
@@ -33,6 +34,9 @@ DEFAULT = "default"
 _TIMEOUTS = {"socket_connect_timeout": 3, "socket_timeout": 5}
 # Seconds after which a wake-up that nobody answered is believed lost.
 _LOST_AFTER = 30
+# Seconds that a job that failed is kept, to be looked at. A wake-up that fails is repeated every few
+# seconds by the tick: a day of them would fill the queue server.
+_JOB_KEPT, _WAKE_KEPT = 86_400, 600
 # Set when this worker was asked to stop: long jobs look at it and finish early.
 stopping = threading.Event()
 
@@ -83,7 +87,8 @@ def _push(
     try:
         if wake and not redis(queue).set(wake, 1, nx=True, ex=_LOST_AFTER):
             return
-        _jobs(queue).enqueue(function, *arguments, result_ttl=0, failure_ttl=86400)
+        kept = _WAKE_KEPT if wake else _JOB_KEPT
+        _jobs(queue).enqueue(function, *arguments, result_ttl=0, failure_ttl=kept)
     except RedisError as error:
         logger.warning("The queue server does not answer (%s); the tick will find the work.", error)
 
@@ -134,6 +139,12 @@ class Worker(SimpleWorker):
         except RedisError:
             # Raised in a signal handler it would cut the running job off; the flag is enough.
             self._stop_requested = True
+
+    def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Go on ending in order: a second signal must not cut off what records that messages left.
+
+        systemd and a dying supervisor both send one. Who cannot wait sends SIGKILL.
+        """
 
     def perform_job(self, job: Job, queue: Queue) -> bool:
         """Run the job between two fresh looks at the database connection."""

@@ -13,6 +13,8 @@ _TAKE = """
 local now = redis.call('TIME'); now = now[1] + now[2] / 1000000
 local step, burst, want = 1 / ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local at = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
+-- No debt is that large: the server's clock was set back.
+if at > now + (burst + 1000) * step then at = now end
 local free = math.floor((now + burst * step - at) / step + 0.000001)
 if free < 1 then return {0, tostring(at + step - burst * step - now)} end
 local given = math.min(free, want)

@@ -11,6 +11,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from accounts.models import Role, User
+from messaging.carrying import label_of
 from messaging.models import Message, Status
 from phones.models import Phone
 
@@ -42,7 +43,7 @@ def phone_paused(phone_id: int) -> None:
             ) % {
                 "phone": phone.name,
                 "workspace": phone.workspace.name,
-                "provider": phone.kind.label,
+                "provider": label_of(phone),
                 "words": phone.pause_words,
                 "waiting": waiting,
                 "address": f"{settings.PUBLIC_URL}/phones/{phone.pk}/",

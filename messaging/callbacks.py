@@ -11,7 +11,7 @@ import logging
 from datetime import timedelta
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
@@ -50,9 +50,13 @@ def _take(request: HttpRequest, token: str, name: str) -> HttpResponse:
         return HttpResponse(status=405, headers={"Allow": ", ".join(endpoint.methods)})
     if int(request.headers.get("Content-Length") or 0) > settings.CALLBACK_LIMIT:
         return _plain(413, "Too large.")
-    said = _read(phone, request)
-    if len(said.body) > settings.CALLBACK_LIMIT:  # sent in chunks, without a length
+    body = _body(request)
+    if len(body) > settings.CALLBACK_LIMIT:
         return _plain(413, "Too large.")
+    try:
+        said = _read(phone, request, body)
+    except (TooManyFieldsSent, LookupError, ValueError) as error:
+        return _plain(400, f"The form cannot be read: {error}")
     kind = line(phone)
     try:
         kind.verify(said)
@@ -73,12 +77,22 @@ def _endpoint(phone: Phone, name: str) -> Endpoint | None:
     return next((item for item in phone.kind.endpoints if item.name == name), None)
 
 
-def _read(phone: Phone, request: HttpRequest) -> Callback:
+def _body(request: HttpRequest) -> bytes:
+    """Read the body, up to a byte more than is allowed where it comes in chunks, without a length.
+
+    Django takes a body without a length for none; the web server knows better where chunks end.
+    """
+    if request.META.get("wsgi.input_terminated") and "Transfer-Encoding" in request.headers:
+        body: bytes = request.META["wsgi.input"].read(settings.CALLBACK_LIMIT + 1)
+        return body
+    return request.body
+
+
+def _read(phone: Phone, request: HttpRequest, body: bytes) -> Callback:
     """Give the request as the provider made it, under the address that we gave it.
 
     The host and scheme come from PUBLIC_URL: behind a proxy the request's own are not what was signed.
     """
-    body = request.body
     form = QueryDict(mutable=True)
     if request.content_type == "application/x-www-form-urlencoded":
         form = QueryDict(body, encoding=request.encoding or "utf-8")

@@ -102,11 +102,12 @@ def note_incoming(message: Message) -> None:
 def note_outgoing(workspace: Workspace, messages: Sequence[Message]) -> None:
     """Put outgoing messages at the end of the conversations that exist. Within a transaction."""
     by_peer = {message.peer: message for message in messages}
-    peers = list(by_peer)
+    # In one order: two that write to the same people must not wait for each other.
+    peers = sorted(by_peer)
     for start in range(0, len(peers), _BATCH):
         known = Conversation.objects.filter(
             workspace=workspace, peer__in=peers[start : start + _BATCH]
-        )
+        ).order_by("peer")
         for conversation in known:
             message = by_peer[conversation.peer]
             Conversation.objects.filter(pk=conversation.pk).update(

@@ -12,10 +12,11 @@ from django.core.signing import TimestampSigner
 from django.utils import timezone
 
 from accounts.models import Workspace
+from lib import stored
 from lib.http import NoAnswer, NotSent, Trace
 from messaging.models import Media, Message
 from phones.base import Attachment, IncomingMedia, PhoneError
-from phones.lines import keep, line
+from phones.lines import keep, line, redactor_of
 
 # How long a provider may fetch an outgoing picture; its own queue may be slow.
 LINK_LIFE = timedelta(days=3)
@@ -54,7 +55,9 @@ def expect(message: Message, sources: tuple[IncomingMedia, ...]) -> list[Media]:
     """Note the pictures of an incoming message; a worker fetches them. Within a transaction."""
     items = [
         Media.objects.create(
-            workspace_id=message.workspace_id, source=source.url, content_type=source.content_type
+            workspace_id=message.workspace_id,
+            source=stored.text(source.url),
+            content_type=stored.text(source.content_type, 100),
         )
         for source in sources
     ]
@@ -83,7 +86,9 @@ def fetch(media_id: int) -> None:
             raise PhoneError(f"The file is larger than {settings.MEDIA_LIMIT} bytes.")
         _store(item, fetched.content, fetched.content_type or item.content_type)
     except (PhoneError, NotSent, NoAnswer) as error:
-        Media.objects.filter(pk=item.pk).update(problem=str(error)[:300])
+        Media.objects.filter(pk=item.pk).update(
+            problem=stored.text(redactor_of(message.phone).text(str(error)), 300)
+        )
     keep(message.phone, traces, message.pk)
 
 
@@ -97,7 +102,7 @@ def late() -> list[int]:
 
 
 def _store(item: Media, content: bytes, content_type: str) -> Media:
-    content_type = content_type.split(";", maxsplit=1)[0].strip().lower()
+    content_type = stored.text(content_type.split(";", maxsplit=1)[0].strip().lower(), 100)
     extension = mimetypes.guess_extension(content_type) or ".bin"
     item.content_type = content_type
     item.size = len(content)

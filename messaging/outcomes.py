@@ -12,16 +12,15 @@ import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from contacts.models import OptOut
-from contacts.services import opt_out
-from lib import bulk
+from lib import bulk, stored
 from lib.http import Trace
+from lib.stored import DatabaseAway
 from messaging import receiving
 from messaging.models import Attempt, Message, Status
 from phones.base import (
@@ -48,7 +47,9 @@ TRIES = 30
 # Times a message whose outcome is unknown is sent again where the phone allows it.
 RESENDS = 2
 # Seconds that recording insists when the database does not answer.
-_INSIST = 30
+_INSIST = 60
+# What PostgreSQL's smallint and bigint hold; a provider may count as it likes.
+_MOST_SEGMENTS, _MOST_COST = 2**15 - 1, 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,37 +121,61 @@ def _reason(error: Rejected) -> Reason:
 def record(run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome]) -> None:
     """Write the outcomes of one run, in one transaction, insisting while the database is away.
 
-    What is lost here is money spent without a trace, so it tries for _INSIST seconds; after that the
-    lease ends and the messages become unknown.
+    One that cannot be stored is written without what the provider said, and costs the others nothing.
+    """
+    try:
+        _insist(run, phone, outcomes)
+    except DatabaseAway:
+        raise
+    except (DatabaseError, ValueError, TypeError, OverflowError):
+        logger.exception("%s results of phone %s cannot be stored", len(outcomes), phone.pk)
+        _record_apart(run, phone, outcomes)
+    # The tick matches them too; a failure here must not take what else is in flight with it.
+    with suppress(DatabaseError, *DatabaseAway):
+        receiving.match_parked(phone, [o.sent.provider_id for o in outcomes if o.sent])
+
+
+def _insist(run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome]) -> None:
+    """Record in one transaction, trying for _INSIST seconds: what is lost here is money spent without
+    a trace. After that the lease ends and the messages become unknown.
     """
     deadline = time.monotonic() + _INSIST
     while True:
         try:
             with transaction.atomic():
-                _record(run, phone, outcomes)
-            break
-        except OperationalError as error:
+                return _record(run, phone, outcomes)
+        except DatabaseAway as error:
             if time.monotonic() > deadline:
                 raise
             logger.warning("%s results wait for the database: %s", len(outcomes), error)
             connection.close()
             time.sleep(0.5)
-    # The tick matches them too; a failure here must not take what else is in flight with it.
-    with suppress(OperationalError):
-        receiving.match_parked(phone, [o.sent.provider_id for o in outcomes if o.sent])
+
+
+def _record_apart(run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome]) -> None:
+    if len(outcomes) > 1:
+        for outcome in outcomes:
+            record(run, phone, [outcome])
+    elif outcomes[0].traces:
+        record(run, phone, [replace(outcomes[0], traces=())])
+    elif outcomes[0].sent and outcomes[0].sent != Sent(""):
+        record(run, phone, [replace(outcomes[0], sent=Sent(""))])
 
 
 _COLUMNS = (
     "id", "status", "provider_id", "segments", "cost", "currency", "reason", "code", "words",
     "not_before", "attempts", "sent_at", "ended_at",
 )  # fmt: skip
-# A state that a callback reached while we were sending stays; its provider id is still welcome.
-_ASSIGN = """
-    status = CASE WHEN m.status IN ('sending', 'unknown') THEN v.status ELSE m.status END,
-    reason = CASE WHEN m.status IN ('sending', 'unknown') THEN v.reason ELSE m.reason END,
-    code = CASE WHEN m.status IN ('sending', 'unknown') THEN v.code ELSE m.code END,
-    words = CASE WHEN m.status IN ('sending', 'unknown') THEN v.words ELSE m.words END,
-    ended_at = CASE WHEN m.status IN ('sending', 'unknown') THEN v.ended_at ELSE m.ended_at END,
+# A state that a callback reached while we were sending stays; its provider id is still welcome. A
+# success counts even where the lease had ended and the message was to be sent again, or cancelled.
+_COUNTS = """(m.status IN ('sending', 'unknown')
+    OR (v.status = 'sent' AND m.status IN ('queued', 'cancelled')))"""
+_ASSIGN = f"""
+    status = CASE WHEN {_COUNTS} THEN v.status ELSE m.status END,
+    reason = CASE WHEN {_COUNTS} THEN v.reason ELSE m.reason END,
+    code = CASE WHEN {_COUNTS} THEN v.code ELSE m.code END,
+    words = CASE WHEN {_COUNTS} THEN v.words ELSE m.words END,
+    ended_at = CASE WHEN {_COUNTS} THEN v.ended_at ELSE m.ended_at END,
     claim = CASE WHEN v.status = 'queued' THEN NULL ELSE m.claim END,
     lease_until = CASE WHEN v.status = 'queued' THEN NULL ELSE m.lease_until END,
     not_before = v.not_before,
@@ -185,12 +210,7 @@ def _record(run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome]) -> None:
     )
     for outcome in outcomes:
         if isinstance(outcome.error, OptedOut):
-            opt_out(
-                phone.workspace,
-                outcome.message.peer,
-                source=OptOut.Source.PROVIDER,
-                detail=outcome.error.words,
-            )
+            receiving.write_no_more(phone, outcome.message.peer, outcome.error.words)
 
 
 def _row(outcome: Outcome, verdict: Verdict, now: datetime) -> tuple[object, ...]:
@@ -199,10 +219,10 @@ def _row(outcome: Outcome, verdict: Verdict, now: datetime) -> tuple[object, ...
     return (
         message.pk,
         verdict.status,
-        sent.provider_id[:100] if sent else "",
-        (sent.segments if sent else None) or message.segments,
-        sent.cost if sent else None,
-        sent.currency if sent else "",
+        stored.name(sent.provider_id or "") if sent else "",
+        (sent and _within(sent.segments, _MOST_SEGMENTS)) or message.segments,
+        _within(sent.cost, _MOST_COST) if sent else None,
+        stored.text(sent.currency, 3) if sent else "",
         verdict.reason,
         error.code[:40] if error else "",
         error.words[:500] if error else "",
@@ -211,6 +231,10 @@ def _row(outcome: Outcome, verdict: Verdict, now: datetime) -> tuple[object, ...
         now if sent else None,
         now if ended else None,
     )
+
+
+def _within(count: object, most: int) -> int | None:
+    return count if isinstance(count, int) and 0 <= count <= most else None
 
 
 def _attempt(outcome: Outcome, verdict: Verdict, now: datetime) -> Attempt:

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from contacts.models import OptOut
 from contacts.services import opt_in, opt_out
-from lib import e164, gsm
+from lib import e164, gsm, stored
 from lib.jobs import enqueue
 from messaging import media
 from messaging.conversations import note_incoming
@@ -34,15 +34,22 @@ from phones.models import Phone
 
 # Which states a report may follow. A message that waits again, after an unknown outcome, or was
 # cancelled meanwhile, may still turn out to have arrived the first time: `claimed_at` tells.
+# One that waits to be sent again by itself (`attempts`) is not, once anything is known of the first
+# copy; what a person sends again is held back by its delivery only.
 _FLYING = Q(status__in=[Status.SENDING, Status.SENT, Status.UNKNOWN])
 _LEFT_BEFORE = Q(status__in=[Status.QUEUED, Status.CANCELLED], claimed_at__isnull=False)
+_AGAIN_BY_ITSELF = Q(status=Status.QUEUED, claimed_at__isnull=False, attempts__gt=0)
 _MAY_FOLLOW = {
-    Delivery.SENT: Q(status__in=[Status.SENDING, Status.UNKNOWN]),
-    Delivery.FAILED: _FLYING,
+    Delivery.SENT: Q(status__in=[Status.SENDING, Status.UNKNOWN]) | _AGAIN_BY_ITSELF,
+    Delivery.FAILED: _FLYING | _AGAIN_BY_ITSELF,
     Delivery.DELIVERED: _FLYING | Q(status=Status.FAILED) | _LEFT_BEFORE,
 }
 # Parked reports are matched for this long; then they stay listed on the phone's page.
 _PARKED = timedelta(days=2)
+# Seconds that a call is believed to have lasted at most.
+_LONGEST_CALL = 7 * 24 * 3600
+# Characters that an opt-out keeps of a number or a name.
+_LONGEST_NUMBER = 20
 
 
 def apply(phone: Phone, events: Sequence[Event]) -> list[int]:
@@ -69,21 +76,28 @@ def report(phone: Phone, event: StatusReport) -> int | None:
     if message is not None:
         raise_state(message, event)
         return message
-    Report.objects.get_or_create(
-        phone=phone,
-        message=None,
-        provider_id=event.provider_id[:100],
-        state=event.state,
-        code=event.code[:40],
-        defaults={
-            "reason": event.reason,
-            "words": event.words[:500],
-            "reported_at": event.at,
-        },
-    )
+    _park(phone, event)
     # The send may have been recorded between our look and our note; one of the two sees the other.
     transaction.on_commit(lambda: match_parked(phone, [event.provider_id]))
     return None
+
+
+def _park(phone: Phone, event: StatusReport) -> None:
+    same = {
+        "phone": phone,
+        "message": None,
+        "provider_id": stored.name(event.provider_id),
+        "state": event.state,
+        "code": stored.text(event.code, 40),
+    }
+    # Not get_or_create: two that came at the same moment would make it fail for ever after.
+    if not Report.objects.filter(**same).exists():
+        Report.objects.create(
+            **same,
+            reason=stored.text(event.reason, 20),
+            words=stored.text(event.words, 500),
+            reported_at=event.at,
+        )
 
 
 def _find(phone: Phone, event: StatusReport) -> int | None:
@@ -101,7 +115,8 @@ def _find(phone: Phone, event: StatusReport) -> int | None:
     if not event.provider_id:
         return None
     ours = ours.filter(phone=phone)
-    return ours.filter(provider_id=event.provider_id).values_list("pk", flat=True).first()
+    ours = ours.filter(provider_id=stored.name(event.provider_id))
+    return ours.values_list("pk", flat=True).first()
 
 
 def raise_state(message: int, event: StatusReport) -> bool:
@@ -111,13 +126,13 @@ def raise_state(message: int, event: StatusReport) -> bool:
     row = Message.objects.filter(pk=message)
     if event.provider_id:
         # The callback came before the answer to our request: keep the name it goes by.
-        row.filter(provider_id="").update(provider_id=event.provider_id[:100])
+        row.filter(provider_id="").update(provider_id=stored.name(event.provider_id))
     changed = row.filter(_MAY_FOLLOW[event.state]).update(**_changes(event, at, now))
     return bool(changed)
 
 
 def _changes(event: StatusReport, at: datetime, now: datetime) -> dict[str, object]:
-    said = {"code": event.code[:40], "words": event.words[:500]}
+    said = {"code": stored.text(event.code, 40), "words": stored.text(event.words, 500)}
     if event.state == Delivery.SENT:
         return {
             "status": Status.SENT,
@@ -127,7 +142,7 @@ def _changes(event: StatusReport, at: datetime, now: datetime) -> dict[str, obje
             **said,
         }
     if event.state == Delivery.FAILED:
-        reason = event.reason or Reason.REJECTED
+        reason = stored.text(event.reason, 20) or Reason.REJECTED
         return {"status": Status.FAILED, "ended_at": now, "reason": reason, **said}
     return {
         "status": Status.DELIVERED,
@@ -141,7 +156,7 @@ def _changes(event: StatusReport, at: datetime, now: datetime) -> dict[str, obje
 
 def match_parked(phone: Phone, provider_ids: Sequence[str]) -> int:
     """Apply the parked reports about these provider ids; give how many found their message."""
-    wanted = [name for name in provider_ids if name]
+    wanted = [stored.name(name) for name in provider_ids if name]
     if not wanted:
         return 0
     parked = Report.objects.filter(phone=phone, message=None, provider_id__in=wanted)
@@ -151,7 +166,8 @@ def match_parked(phone: Phone, provider_ids: Sequence[str]) -> int:
 def match_all_parked() -> int:
     """Look once more for the messages of lately parked reports, e.g. after a worker was killed."""
     lately = Report.objects.filter(message=None, created_at__gt=timezone.now() - _PARKED)
-    rows = lately.select_related("phone").order_by("-id")[:500]
+    # One phone whose settings cannot be decrypted must not hide the reports of the others.
+    rows = lately.select_related("phone").defer("phone__settings").order_by("-id")[:500]
     return sum(_match(item.phone, item) for item in rows)
 
 
@@ -175,26 +191,29 @@ def _match(phone: Phone, parked: Report) -> bool:
 
 def store_incoming(phone: Phone, event: IncomingSms) -> int | None:
     """Store a message somebody sent us, unread; a repetition changes nothing."""
-    length = gsm.measure(event.text)
+    text = stored.text(event.text.replace("\x00", ""))
+    length = gsm.measure(text)
     message = Message(
         workspace_id=phone.workspace_id,
         direction=Direction.IN,
         status=Status.RECEIVED,
         phone=phone,
-        peer=e164.normal(event.sender, phone.workspace.country)[:40],
-        own=(event.to or phone.address)[:40],
-        # PostgreSQL stores no NUL, and a carrier may well send one.
-        text=event.text.replace("\x00", ""),
+        peer=_normal(phone, event.sender),
+        own=stored.text(event.to or phone.address, 40),
+        text=text,
         encoding=length.encoding,
         segments=max(1, length.segments),
-        provider_id=event.provider_id[:100],
+        provider_id=stored.name(event.provider_id),
         sent_at=event.at,
     )
     try:
         with transaction.atomic():
             message.save(force_insert=True)
     except IntegrityError:
-        return None
+        known = Message.objects.filter(phone=phone, direction=Direction.IN)
+        if known.filter(provider_id=message.provider_id).exists():
+            return None
+        raise
     note_incoming(message)
     for item in media.expect(message, event.media):
         enqueue(media.fetch, item.pk)
@@ -206,23 +225,41 @@ def store_call(phone: Phone, event: IncomingCall) -> None:
     at = event.at or timezone.now()
     call, _ = Call.objects.get_or_create(
         phone=phone,
-        provider_id=event.provider_id[:100],
+        provider_id=stored.name(event.provider_id),
         defaults={
             "workspace_id": phone.workspace_id,
-            "peer": e164.normal(event.caller, phone.workspace.country)[:40],
+            "peer": _normal(phone, event.caller),
             "started_at": at,
         },
     )
     if event.ended:
+        seconds = event.seconds if 0 <= (event.seconds or 0) <= _LONGEST_CALL else None
         Call.objects.filter(pk=call.pk, ended_at=None).update(
-            ended_at=at, seconds=event.seconds, outcome=event.outcome[:20]
+            ended_at=at, seconds=seconds, outcome=stored.text(event.outcome, 20)
         )
 
 
 def heed(phone: Phone, event: OptOutNotice) -> None:
     """Remember that somebody wants no more messages, or wants them again."""
-    number = e164.normal(event.number, phone.workspace.country)
+    number = _normal(phone, event.number)
     if event.again:
-        opt_in(phone.workspace, number)
+        opt_in(phone.workspace, number[:_LONGEST_NUMBER])
     else:
-        opt_out(phone.workspace, number, source=OptOut.Source.PROVIDER, detail=event.words[:200])
+        write_no_more(phone, number, event.words)
+
+
+def write_no_more(phone: Phone, number: str, words: str) -> None:
+    """Remember that `number` wants no more messages, and keep back those that wait for it."""
+    opt_out(
+        phone.workspace,
+        number[:_LONGEST_NUMBER],
+        source=OptOut.Source.PROVIDER,
+        detail=stored.text(words, 200),
+    )
+    Message.objects.filter(
+        workspace=phone.workspace_id, peer=number, direction=Direction.OUT, status=Status.QUEUED
+    ).update(status=Status.SKIPPED, reason=Reason.OPTED_OUT, ended_at=timezone.now())
+
+
+def _normal(phone: Phone, address: str) -> str:
+    return e164.normal(stored.text(address), phone.workspace.country)[:40]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import traceback
 import uuid
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -26,6 +27,7 @@ from django.utils import timezone
 
 from lib.http import NoAnswer, NotSent, Trace
 from lib.jobs import SEND, QueueDown, awake, enqueue, stopping, waiting, wake
+from lib.stored import DatabaseAway
 from messaging import alerts, media
 from messaging.models import Message, Status
 from messaging.outcomes import Outcome, record
@@ -39,7 +41,8 @@ from phones.base import (
     Throttled,
     outcome_of,
 )
-from phones.lines import line
+from phones.health import kind_of
+from phones.lines import hushed, line, redactor_of
 from phones.models import PauseReason, Phone
 
 logger = logging.getLogger(__name__)
@@ -123,27 +126,36 @@ class Run:
         self._traces = threading.local()
         self._line = line(phone, self._note, connections=self.width)
         self._halted = False
+        # Claimed and not recorded yet.
+        self._flying: set[_Flight] = set()
 
     def __call__(self) -> bool:
         """Send until nothing is due, the turn is over, others wait, or the worker is to stop.
 
         Say whether the phone could go on at once: not while it is held, paused or in trouble.
         """
-        ends = time.monotonic() + TURN
-        flying: set[_Flight] = set()
-        with ThreadPoolExecutor(self.width) as pool:
-            while True:
-                going_on = not (self._halted or self._stop() or time.monotonic() > ends)
-                nap = 0.0
-                # Claim in handfuls: a transaction per message would cost more than the message.
-                if going_on and len(flying) <= self.width // 2:
-                    messages, nap = self._next(self.width - len(flying))
-                    flying |= {pool.submit(self._hand_over, message) for message in messages}
-                if flying:
-                    landed, flying = _land(flying, nap)
-                    self._settle([future.result() for future in landed])
-                elif not (going_on and self._rest(nap)):
-                    return not self._halted
+        with _Pool(self.width) as pool:
+            # A machine that has no thread left says so here, before anything is claimed.
+            pool.submit(time.monotonic)
+            try:
+                return self._fly(pool, ends=time.monotonic() + TURN)
+            finally:
+                # Whatever ended the run, a bug or a signal: what has left must be recorded.
+                self._settle(wait(self._flying).done)
+
+    def _fly(self, pool: ThreadPoolExecutor, ends: float) -> bool:
+        while True:
+            going_on = not (self._halted or self._stop() or time.monotonic() > ends)
+            nap = 0.0
+            # Claim in handfuls: a transaction per message would cost more than the message.
+            if going_on and len(self._flying) <= self.width // 2:
+                messages, nap = self._next(self.width - len(self._flying))
+                for message in messages:
+                    self._flying.add(pool.submit(self._hand_over, message))
+            if self._flying:
+                self._settle(_land(self._flying, nap))
+            elif not (going_on and self._rest(nap)):
+                return not self._halted
 
     def _rest(self, nap: float) -> bool:
         """Sleep while the rate allows nothing; say whether to go on afterwards."""
@@ -167,7 +179,7 @@ class Run:
             if not granted:
                 return [], max(nap, 0.001)
             messages = claim(self.phone, self.id, granted)
-        except (QueueDown, OperationalError) as error:
+        except (QueueDown, *DatabaseAway) as error:
             logger.warning("Phone %s stops sending for now: %s", self.phone.pk, error)
             self._halted = True
             return [], 0.0
@@ -184,29 +196,37 @@ class Run:
         try:
             sent = self._line.send(_outgoing(message))
         except PhoneError as problem:
-            error = problem
+            error = hushed(self.phone, problem)
         except (NotSent, NoAnswer) as problem:
             unreachable = isinstance(problem, NotSent)
             error = outcome_of(problem)
-        except Exception as problem:  # a type's bug must not take the whole run with it
-            logger.exception("Phone type %s failed on message %s", self.phone.type, message.pk)
+        # A type's bug, or an SDK that wants to exit, must not take the whole run with it.
+        except BaseException as problem:  # noqa: BLE001
+            # Its words may hold what the provider said, and that what it was told.
+            trace = redactor_of(self.phone).text(traceback.format_exc())
+            logger.error(
+                "Phone type %s failed on message %s\n%s", self.phone.type, message.pk, trace
+            )
             error = BadAnswer(f"This phone type has an error: {type(problem).__name__}.")
         return Outcome(message, sent, error, unreachable, tuple(self._traces.kept))
 
     def _note(self, trace: Trace) -> None:
         self._traces.kept.append(trace)
 
-    def _settle(self, outcomes: list[Outcome]) -> None:
+    def _settle(self, landed: set[_Flight]) -> None:
         """Record results, then let the phone learn from them."""
-        if not outcomes:
+        if not landed:
             return
+        # One that fell apart on its way home leaves its message to the lease.
+        outcomes = [flight.result() for flight in landed if not flight.exception()]
         record(self.id, self.phone, outcomes)
+        self._flying -= landed
         try:
             for outcome in outcomes:
                 if isinstance(outcome.error, Misconfigured):
                     self._pause(outcome.error)
             self._learn(outcomes)
-        except (QueueDown, OperationalError) as error:
+        except (QueueDown, *DatabaseAway) as error:
             # What still flies must be recorded: nothing less may end this run.
             logger.warning("Phone %s stops sending for now: %s", self.phone.pk, error)
             self._halted = True
@@ -233,13 +253,24 @@ class Run:
             enqueue(alerts.phone_paused, self.phone.pk)
 
 
-def _land(flying: set[_Flight], nap: float) -> tuple[set[_Flight], set[_Flight]]:
-    """Wait for the first to land, and a moment for others: (landed, still flying)."""
+class _Pool(ThreadPoolExecutor):
+    """A pool that works with the threads it could start, where the machine has no more of them."""
+
+    def _adjust_thread_count(self) -> None:
+        try:
+            super()._adjust_thread_count()
+        except RuntimeError:
+            # The work is in the pool's queue already: any thread will do it.
+            if not self._threads:
+                raise
+
+
+def _land(flying: set[_Flight], nap: float) -> set[_Flight]:
+    """Wait for the first to land, and a moment for others; give those that have."""
     landed, flying = wait(flying, timeout=nap or None, return_when=FIRST_COMPLETED)
     if landed and flying:
-        more, flying = wait(flying, timeout=_GATHER)
-        landed |= more
-    return landed, flying
+        landed |= wait(flying, timeout=_GATHER).done
+    return landed
 
 
 def _outgoing(message: Message) -> OutgoingSms:
@@ -256,7 +287,16 @@ def send_due(phone: Phone, *, stop: Callable[[], bool], others: Callable[[], boo
     """Give a phone its turn; say whether it should get another one at once."""
     if phone.is_paused or phone.is_deleted:
         return False
+    if kind_of(phone) is None:
+        _pause_without_type(phone)
+        return False
     return Run(phone, stop=stop, others=others)() and due(phone).exists()
+
+
+def _pause_without_type(phone: Phone) -> None:
+    words = f"Phones of the type {phone.type} are not installed on this site."
+    if services.pause(phone, reason=PauseReason.MISCONFIGURED, words=words, by=None):
+        enqueue(alerts.phone_paused, phone.pk)
 
 
 def pump(phone_id: int) -> None:

@@ -39,7 +39,8 @@ def end_leases() -> int:
     """
     now = timezone.now()
     late = Message.objects.filter(status=Status.SENDING, lease_until__lt=now)
-    rows = late.select_related("phone").order_by("id")[:_BATCH]
+    # One phone whose settings cannot be decrypted must not keep the others' messages in flight.
+    rows = late.select_related("phone").defer("phone__settings").order_by("id")[:_BATCH]
     return sum(_end_lease(message) for message in rows)
 
 
@@ -64,6 +65,17 @@ def _end_lease(message: Message) -> bool:
                 next_at=verdict.not_before,
             )
     return bool(changed)
+
+
+def cancel_orphans() -> int:
+    """Cancel what waits for a phone that is gone; give how many.
+
+    It came back from its flight, or was written, in the very moment in which the phone was deleted.
+    """
+    orphans = Message.objects.filter(status=Status.QUEUED, phone__deleted_at__isnull=False)
+    return orphans.update(
+        status=Status.CANCELLED, reason=Reason.PHONE_GONE, ended_at=timezone.now()
+    )
 
 
 def fetch_late_media() -> int:

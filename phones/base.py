@@ -20,9 +20,12 @@ from django.db.models import TextChoices
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from lib import stored
 from lib.http import Http, NoAnswer, NotSent
 
 Words = str | Promise
+# Seconds. A provider that asks for more would hold a message, or the whole phone, for ever.
+LONGEST_WAIT = 86_400.0
 
 
 # ---- What sending can end in, other than `Sent` -------------------------------------------------
@@ -32,17 +35,22 @@ class PhoneError(Exception):
     """The provider's own words and code; both are shown to people as they are."""
 
     def __init__(self, words: str, code: str = "") -> None:
-        super().__init__(words)
-        self.words = words
-        self.code = code
+        self.words = stored.text(words)
+        self.code = stored.text(code)
+        super().__init__(self.words)
 
 
 class Temporary(PhoneError):
-    """Not accepted, and safe to try again. `retry_after` in seconds, where the provider says it."""
+    """Not accepted, and safe to try again.
+
+    `retry_after` in seconds, where the provider says it; at most LONGEST_WAIT, nonsense is left out.
+    """
 
     def __init__(self, words: str, code: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(words, code)
-        self.retry_after = retry_after
+        # Written so that "not a number" is left out too.
+        sensible = retry_after is not None and retry_after > 0
+        self.retry_after = min(retry_after or 0, LONGEST_WAIT) if sensible else None
 
 
 class Throttled(Temporary):

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from lib.http import Guard, Http, Trace
 from lib.redact import Redactor
-from phones.base import PhoneType
+from phones.base import PhoneError, PhoneType
 from phones.models import Exchange, Phone
 
 
@@ -21,6 +21,14 @@ def secrets_of(phone: Phone) -> list[str]:
 
 def redactor_of(phone: Phone) -> Redactor:
     return Redactor(secrets_of(phone))
+
+
+def hushed(phone: Phone, error: PhoneError) -> PhoneError:
+    """Give the error, secrets hidden: its words are stored, shown and mailed, and some providers
+    repeat in them what they were told."""
+    redactor = redactor_of(phone)
+    error.words, error.code = redactor.text(error.words), redactor.text(error.code)
+    return error
 
 
 def guard_of(phone: Phone) -> Guard:

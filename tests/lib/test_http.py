@@ -136,12 +136,21 @@ def test_secrets_are_not_in_the_trace(http: Http, traces: list[Trace]) -> None:
     [
         "127.0.0.1", "127.1", "2130706433", "0x7f000001", "localhost", "[::1]", "[::ffff:127.0.0.1]",
         "169.254.169.254", "10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "0.0.0.0",
-        "224.0.0.1", "[fd00::1]", "[fe80::1]",
+        "224.0.0.1", "[fd00::1]", "[fe80::1]", "[64:ff9b::7f00:1]", "[64:ff9b::a00:1]",
+        "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]", "[2002:a9fe:a9fe::1]", "[::7f00:1]",
+        "[::ffff:0:7f00:1]", "[fec0::1]", "[fe80::1%25lo]", "[2001:0:4136:e378:8000:63bf:80ff:fffe]",
     ],
 )  # fmt: skip
 def test_private_addresses_are_refused_with_the_mending_words(host: str) -> None:
     with pytest.raises(NotSent, match=r"ALLOW_PRIVATE_ADDRESSES|was not found"):
         Http().request("GET", f"http://{host}:1/", timeout=QUICK)
+
+
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"]
+)
+def test_public_addresses_may_be_called_however_they_are_written(address: str) -> None:
+    assert Guard().addresses(address, 443)
 
 
 @pytest.mark.parametrize("allowed", ["127.0.0.1", "127.0.0.0/8", "localhost"])
@@ -163,3 +172,43 @@ def test_an_endless_answer_is_cut(http: Http, monkeypatch: pytest.MonkeyPatch) -
     long = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + b"x" * 99
     with server(answering(long)) as (url, _), pytest.raises(NoAnswer):
         http.request("GET", url)
+
+
+def test_an_answer_that_drips_is_given_up(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lib.http.WITHIN", 0.5)
+
+    def drip(connection: socket.socket) -> None:
+        for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi":
+            try:
+                connection.sendall(bytes([byte]))
+            except OSError:
+                return
+            threading.Event().wait(0.1)
+
+    with server(drip) as (url, _), pytest.raises(NoAnswer, match=r"longer|timed out"):
+        http.request("POST", url, data={"a": "b"}, timeout=QUICK)
+
+
+@pytest.mark.parametrize("body", [b"hi", b"h" * 300_000], ids=["short", "long"])
+def test_an_answer_without_a_length_is_read_to_its_end(body, http: Http) -> None:
+    with server(answering(b"HTTP/1.1 200 OK\r\n\r\n" + body)) as (url, _):
+        assert http.request("GET", url).body == body
+
+
+@pytest.mark.parametrize(("pause", "connections"), [(0, 1), (0.3, 2)], ids=["busy", "idle"])
+def test_a_connection_that_has_idled_is_not_used_again(
+    pause: float, connections: int, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lib.http._KEPT_FOR", 0.2 if pause else 30)
+
+    def twice(connection: socket.socket) -> None:
+        """Answer, and hang up when asked again: as one who closes just then."""
+        connection.sendall(OK)
+        if connection.recv(65536) and not pause:
+            connection.sendall(OK)
+
+    with server(twice) as (url, heard):
+        http.request("GET", url)
+        threading.Event().wait(pause)
+        assert http.request("GET", url).status == 200
+        assert len(heard) == connections

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
+from django_rq import get_queue
 
-from lib.jobs import SEND, redis, waiting, wake
+from lib.jobs import SEND, Worker, redis, waiting, wake
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,3 +38,23 @@ def test_one_client_keeps_its_connections() -> None:
         redis(SEND).ping()
 
     assert redis(SEND).info("stats")["total_connections_received"] == before
+
+
+def test_a_second_signal_does_not_cut_a_job_off() -> None:
+    worker = Worker([get_queue(SEND)], connection=redis(SEND))
+    worker._shutdown_requested_date = timezone.now() - timedelta(seconds=5)
+
+    worker.request_force_stop(signal.SIGTERM, None)
+
+
+def fail(key: int) -> None:
+    raise ZeroDivisionError
+
+
+def test_wake_ups_that_fail_again_and_again_do_not_pile_up(jobs: Callable[[], None]) -> None:
+    wake(fail, 1)
+    jobs()
+
+    (failed,) = get_queue(SEND, connection=redis(SEND)).failed_job_registry.get_job_ids()
+
+    assert 0 < redis(SEND).ttl(f"rq:job:{failed}") <= 600

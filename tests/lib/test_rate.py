@@ -44,3 +44,15 @@ def test_buckets_do_not_share(valkey: None) -> None:
     take(redis(), "a", rate=1, burst=1, want=1)
 
     assert take(redis(), "b", rate=1, burst=1, want=1)[0] == 1
+
+
+def test_a_clock_that_was_set_back_stops_nothing(valkey: None) -> None:
+    redis().set("rate:a", time.time() + 3600, px=10_000)
+
+    assert take(redis(), "a", rate=1, burst=1, want=1) == (1, 0)
+
+
+def test_a_long_debt_at_a_slow_rate_is_kept(valkey: None) -> None:
+    charge(redis(), "a", rate=0.1, units=600)
+
+    assert 5900 < take(redis(), "a", rate=0.1, burst=1, want=1)[1] <= 6000

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 DUTIES: tuple[tuple[Callable[[], int], float], ...] = (
     (sweeping.wake_due, 0),
     (sweeping.end_leases, 0),
+    (sweeping.cancel_orphans, 20),
     (receiving.match_all_parked, 20),
     (sweeping.fetch_late_media, 120),
     (sweeping.prune_exchanges, 3600),
