@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
 logger = logging.getLogger(__name__)
+
+# Cookie of a browser that somebody has logged in with, and the seconds it is remembered.
+_KNOWN, _KNOWN_FOR = "known", 60 * 60 * 24 * 365
 
 
 def public_url(path: str) -> str:
@@ -41,6 +45,27 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         names = {"uidb36": "UID", "key": "KEY"}
         path = reverse("account_reset_password_from_key", kwargs=names)
         return public_url(path.replace("UID-KEY", quote(key)))
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """Count the wrong passwords of a browser that once entered this account by itself: a stranger
+        who tries passwords locks out strangers, not the person."""
+        email = str(credentials.get("email", "")).lower()
+        known = request.get_signed_cookie(_KNOWN, "", salt=email, max_age=_KNOWN_FOR)
+        return f"{email}:{known}"
+
+    def post_login(self, request: HttpRequest, user: Any, **options: Any) -> HttpResponse:
+        response: HttpResponse = super().post_login(request, user, **options)
+        response.set_signed_cookie(
+            _KNOWN,
+            secrets.token_urlsafe(9),
+            salt=user.email,
+            max_age=_KNOWN_FOR,
+            path=reverse("account_login"),
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Strict",
+        )
+        return response
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("profile")

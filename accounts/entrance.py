@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.core import signing
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -134,7 +135,11 @@ def sign_up_finish(request: HttpRequest, token: str) -> HttpResponse:
         return redirect("account_login")
     form = NewPersonForm(request.POST or None, email=email)
     if form.is_valid():
-        enter(request, _create_person(request, email, form))
+        try:
+            enter(request, _create_person(request, email, form))
+        except IntegrityError:
+            # The same form sent twice at once: the first one made the account.
+            return redirect("account_login")
         return redirect("home")
     shown = {"form": form, "email": email}
     return render(request, "accounts/sign_up_finish.html", shown, status=_status(form))

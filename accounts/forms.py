@@ -196,10 +196,10 @@ class RoleForm(forms.Form):
     def __init__(self, *args: Any, by: Membership, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         meant = {
-            Role.OWNER: _("Owner: everything, owners included"),
-            Role.ADMIN: _("Administrator: phones, people and settings, too"),
-            Role.SENDER: _("Sender: writes and answers, too"),
-            Role.VIEWER: _("Viewer: reads"),
+            Role.OWNER: _("Owner: everything, other owners included"),
+            Role.ADMIN: _("Administrator: also phones, people and settings"),
+            Role.SENDER: _("Sender: also writes and replies"),
+            Role.VIEWER: _("Viewer: only reads"),
         }
         given = roles_given_by(by)
         self.fields["role"].choices = [(role, meant[role]) for role in given]  # type: ignore[attr-defined]

@@ -8,6 +8,7 @@ from allauth.account import forms as theirs
 from allauth.account import views
 from django import forms
 from django.conf import settings
+from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from accounts import mail
@@ -67,8 +68,16 @@ class ResetView(views.PasswordResetView):  # type: ignore[misc]
         return shown | {"mail_goes_out": mail.goes_out()}
 
 
+class LogoutView(views.LogoutView):  # type: ignore[misc]
+    def post(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        """End the session, and let the browser forget the pages that "back" would show."""
+        response: HttpResponse = super().post(*args, **kwargs)
+        response["Clear-Site-Data"] = '"cache"'
+        return response
+
+
 login = LoginView.as_view()
-logout = views.LogoutView.as_view()
+logout = LogoutView.as_view()
 inactive = views.AccountInactiveView.as_view()
 change = views.PasswordChangeView.as_view(form_class=ChangeForm)
 reset = ResetView.as_view()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from allauth.core import ratelimit
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, IntegerField, Value, When
@@ -113,7 +115,7 @@ def _hand_over(request: MemberRequest, invitation: Invitation, token: str) -> Ht
         path=reverse("people"),
         httponly=True,
         samesite="Strict",
-        secure=request.is_secure(),
+        secure=settings.SESSION_COOKIE_SECURE,
     )
     return response
 
@@ -123,6 +125,13 @@ def _mail(request: MemberRequest, invitation: Invitation, token: str) -> None:
     if not mail.goes_out():
         words = _(
             "This site has no mail server, so nothing was sent to %(email)s. Pass the link on."
+        )
+        messages.warning(request, words % names)
+        return
+    if not ratelimit.consume(request, action="invite"):
+        words = _(
+            "You have sent many invitations within an hour, so nothing was mailed to %(email)s. "
+            "Pass the link on."
         )
         messages.warning(request, words % names)
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection
 
 from django.db import transaction
 from django.urls import reverse
@@ -149,31 +150,35 @@ def _hash(token: str) -> str:
 @transaction.atomic
 def change_role(membership: Membership, role: str, by: Membership) -> None:
     """Give `membership` another role. Raises NotAllowed."""
-    _lock(membership)
+    _lock(membership, by)
     if not {membership.role, role} <= set(roles_given_by(by)):
         raise NotAllowed(_("Only an owner can make or change owners."))
     if role != Role.OWNER:
         _refuse_last_owner(membership)
     Membership.objects.filter(pk=membership.pk).update(role=role)
-    if role not in (Role.OWNER, Role.ADMIN):
-        _close_invitations_of(membership)
+    membership.role = role
+    _close_invitations_of(membership, but=roles_given_by(membership))
 
 
 @transaction.atomic
 def remove_member(membership: Membership, by: Membership) -> None:
     """Take `membership` away; people may take away their own. Raises NotAllowed."""
-    _lock(membership)
+    _lock(membership, by)
     if membership.pk != by.pk and membership.role not in roles_given_by(by):
         raise NotAllowed(_("Only an owner can remove an owner."))
     _refuse_last_owner(membership)
-    _close_invitations_of(membership)
+    _close_invitations_of(membership, but=[])
     Membership.objects.filter(pk=membership.pk).delete()
 
 
-def _lock(membership: Membership) -> None:
+def _lock(membership: Membership, by: Membership) -> None:
     """Let one change of roles happen at a time: two owners must not demote each other."""
     Workspace.objects.select_for_update().get(pk=membership.workspace_id)
-    membership.refresh_from_db(fields=["role"])
+    try:
+        membership.refresh_from_db(fields=["role"])
+        by.refresh_from_db(fields=["role"])
+    except Membership.DoesNotExist:
+        raise NotAllowed(_("Somebody was faster: this person no longer belongs here.")) from None
 
 
 def _refuse_last_owner(membership: Membership) -> None:
@@ -183,7 +188,7 @@ def _refuse_last_owner(membership: Membership) -> None:
         raise NotAllowed(words % {"person": membership.user})
 
 
-def _close_invitations_of(membership: Membership) -> None:
-    """Whoever may not invite any more leaves no open door behind."""
+def _close_invitations_of(membership: Membership, but: Collection[Role]) -> None:
+    """Whoever may not invite (to such a role) any more leaves no open door behind."""
     theirs = Invitation.objects.filter(invited_by=membership.user_id, accepted_at=None)
-    theirs.filter(workspace=membership.workspace_id).delete()
+    theirs.filter(workspace=membership.workspace_id).exclude(role__in=but).delete()

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
 from accounts.models import User, Workspace
+from lib import stored
 from lib.http import NoAnswer, NotSent, Trace
 from phones import limits, lines
 from phones.base import (
@@ -133,7 +134,7 @@ def pause(phone: Phone, *, reason: PauseReason, words: str = "", by: User | None
         .update(
             paused_at=timezone.now(),
             pause_reason=reason,
-            pause_words=words.replace("\x00", "�")[:500],
+            pause_words=stored.text(words, 500),
             paused_by=by,
         )
     )
@@ -221,10 +222,11 @@ def _left(balance: Balance) -> str:
 def _ask(phone: Phone, question: Callable[[PhoneType], str]) -> Result:
     traces: list[Trace] = []
     try:
-        return Result(ok=True, words=question(lines.line(phone, traces.append)))
+        words = question(lines.line(phone, traces.append))
+        return Result(ok=True, words=lines.redactor_of(phone).text(words))
     except PhoneError as error:
-        words = lines.redactor_of(phone).text(error.words)
-        return Result(ok=False, words=words, code=error.code, meaning=_meaning(error))
+        said = lines.hushed(phone, error)
+        return Result(ok=False, words=said.words, code=said.code, meaning=_meaning(error))
     except NotSent as error:
         return Result(ok=False, words=str(error), meaning=_not_reached())
     except NoAnswer as error:

@@ -30,6 +30,8 @@ else:
 
 # Folder of everything that must survive: database, queue, secrets, uploads.
 DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var"))).resolve()
+# What we and the processes we start write is for us alone: the database above all.
+os.umask(0o077)
 # Address under which browsers and providers reach this site, without a slash at the end.
 PUBLIC_URL = env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
 _public = urlsplit(PUBLIC_URL)
@@ -90,15 +92,16 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "smsapp.middleware.Door",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "accounts.middleware.PersonMiddleware",
@@ -155,8 +158,6 @@ _queue = {
     "URL": REDIS_URL,
     "DEFAULT_TIMEOUT": 300,
     "SERIALIZER": "rq.serializers.JSONSerializer",
-    # Seconds. A dead queue server must not hang a page; the row is saved all the same.
-    "REDIS_CLIENT_KWARGS": {"socket_connect_timeout": 3},
 }
 RQ_QUEUES = {"default": _queue, "send": _queue}
 CACHES = {
@@ -200,6 +201,7 @@ ACCOUNT_RATE_LIMITS = {
     "login": "30/m/ip",
     "login_failed": "10/m/ip,5/5m/key",
     "reset_password": "20/m/ip,5/h/key",
+    "invite": "30/h/user",  # mails: nobody's site shall write to the world
 }
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
@@ -262,16 +264,22 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 _secure = _public.scheme == "https"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _secure
-SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = _secure
+SESSION_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 SECURE_HSTS_SECONDS = 60 * 60 * 24 * 365 if _secure else 0
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
-# Set when a reverse proxy in front ends TLS and overwrites X-Forwarded-Proto.
+# Set when a reverse proxy in front ends TLS, overwrites X-Forwarded-Proto and adds to X-Forwarded-For.
 if env.bool("BEHIND_PROXY", False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    # Else everybody had the proxy's address, and one who guesses passwords locked all others out.
+    ALLAUTH_TRUSTED_PROXY_COUNT = 1
 CSRF_FAILURE_VIEW = "smsapp.views.csrf_failure"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "smsapp.reporting.ReportFilter"
+# Bytes of a request. Room for a photo that is too large, so that its form can say so.
+REQUEST_LIMIT = 32 * 1024 * 1024
 
 # ---- Sending and receiving ----------------------------------------------------------------------
 
@@ -298,11 +306,18 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 3 * 1024 * 1024
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"openings": {"()": "lib.redact.HideOpenings"}},
     "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
     # RQ prints the arguments of each job at INFO; ours are ids, but a line per wake-up is noise.
-    "loggers": {"rq": {"level": "WARNING"}},
+    "loggers": {
+        "rq": {"level": "WARNING"},
+        # These name the addresses that were asked for.
+        "django.request": {"filters": ["openings"]},
+        "django.server": {"filters": ["openings"]},
+        "django.security.csrf": {"filters": ["openings"]},
+    },
 }
 SILENCED_SYSTEM_CHECKS: list[str] = []
 RQ = {"WORKER_CLASS": "lib.jobs.Worker"}

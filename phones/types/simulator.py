@@ -58,6 +58,8 @@ SENDER = "+33639980000"
 _NUMBER = re.compile(r"\+?\d{3,15}")
 # What networks allow: at most 11 Latin letters, digits and spaces, one of them a letter.
 _NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}")
+# Put behind the simulator's address, anything else might name another host: `@10.0.0.1/`.
+_PATH = re.compile(r"/[\w./-]*", re.ASCII)
 
 _ERRORS: dict[int, type[PhoneError]] = {
     400: Rejected,
@@ -233,12 +235,18 @@ class Simulator(PhoneType):
 
     def balance(self) -> Balance:
         left = _body(self._ask("GET", "/balance"))
-        return Balance(int(left["amount"]), str(left["currency"]))
+        try:
+            return Balance(int(left["amount"]), str(left["currency"]))
+        except (KeyError, TypeError, ValueError):
+            raise BadAnswer("The simulator told no balance.") from None
 
     def fetch(self, media: IncomingMedia) -> Fetched:
         # Only the path counts: the simulator may have moved to another port since, and nothing that
         # a callback says makes us call another host.
-        answer = self._ask("GET", urlsplit(media.url).path)
+        path = urlsplit(media.url).path
+        if not _PATH.fullmatch(path):
+            raise Rejected("This picture is not one of the simulator's.")
+        answer = self._ask("GET", path)
         return Fetched(answer.body, answer.headers.get("content-type", ""))
 
     def _ask(self, method: str, path: str, order: dict[str, Any] | None = None) -> Answer:

@@ -282,3 +282,60 @@ def test_a_forged_sign_up_link_makes_nobody(client: Client, alice: User) -> None
 
     assert answer.status_code == 410
     assert User.objects.count() == 1
+
+
+def test_a_stranger_who_tries_passwords_does_not_lock_the_person_out(alice: User) -> None:
+    hers, stranger = Client(REMOTE_ADDR="198.51.100.7"), Client(REMOTE_ADDR="203.0.113.9")
+    hers.post("/login/", ALICE)
+    hers.post("/logout/")
+    for _try in range(6):
+        refused = stranger.post("/login/", ALICE | {"password": "wrong"})
+
+    assert "Too many attempts" in refused.content.decode()
+    assert hers.post("/login/", ALICE)["Location"] == "/"
+
+
+def test_a_known_browser_gets_no_more_tries_than_others(client: Client, alice: User) -> None:
+    client.post("/login/", ALICE)
+    client.post("/logout/")
+    for _try in range(6):
+        answer = client.post("/login/", ALICE | {"password": "wrong"})
+
+    assert "Too many attempts" in answer.content.decode()
+
+
+def test_a_browser_known_to_one_person_is_a_stranger_to_another(
+    client: Client, alice: User, bob: User
+) -> None:
+    client.post("/login/", ALICE)
+    client.post("/logout/")
+    for _try in range(5):
+        Client(REMOTE_ADDR="203.0.113.9").post("/login/", {"login": bob.email, "password": "no"})
+
+    answer = client.post("/login/", {"login": bob.email, "password": PASSWORD})
+
+    assert "Too many attempts" in answer.content.decode()
+
+
+def test_another_password_ends_the_other_sessions(alice: User) -> None:
+    here, there = Client(), Client()
+    for browser in (here, there):
+        browser.post("/login/", ALICE)
+    before = here.cookies["sessionid"].value
+
+    here.post("/password/", {"oldpassword": PASSWORD, "password1": NEW, "password2": NEW})
+
+    assert is_in(here)
+    assert not is_in(there)
+    assert here.cookies["sessionid"].value != before
+
+
+def test_a_session_that_somebody_planted_is_not_the_one_logged_in(
+    client: Client, alice: User
+) -> None:
+    client.get("/login/")
+    client.session.save()
+    planted = client.cookies.get("sessionid")
+    client.post("/login/", ALICE)
+
+    assert planted is None or client.cookies["sessionid"].value != planted.value

@@ -363,3 +363,49 @@ def test_a_site_administrator_without_workspace_can_make_one(db: None) -> None:
     page = client.get("/workspaces/none/").content.decode()
 
     assert "/setup/site/" in page
+
+
+def test_who_owns_no_more_leaves_no_door_for_owners_open(
+    alice: User, dora: User, workspace: Workspace
+) -> None:
+    mine, theirs = (Membership.objects.get(user=user) for user in (alice, dora))
+    services.change_role(theirs, Role.OWNER, mine)
+    theirs.refresh_from_db()
+    _owner, key = services.invite(theirs, email="", role=Role.OWNER)
+    _sender, other = services.invite(theirs, email="", role=Role.SENDER)
+
+    services.change_role(theirs, Role.ADMIN, mine)
+
+    assert services.find_invitation(key) is None
+    assert services.find_invitation(other) is not None
+
+
+def test_who_was_demoted_meanwhile_changes_nobody(alice: User, dora: User, bob: User) -> None:
+    mine, hers, his = (Membership.objects.get(user=user) for user in (alice, dora, bob))
+    services.change_role(Membership.objects.get(pk=hers.pk), Role.VIEWER, mine)
+
+    with pytest.raises(services.NotAllowed):
+        services.change_role(his, Role.ADMIN, hers)
+
+
+def test_who_was_removed_meanwhile_removes_nobody(alice: User, dora: User, bob: User) -> None:
+    mine, hers, his = (Membership.objects.get(user=user) for user in (alice, dora, bob))
+    services.remove_member(Membership.objects.get(pk=hers.pk), mine)
+
+    with pytest.raises(services.NotAllowed):
+        services.remove_member(his, hers)
+    assert Membership.objects.filter(pk=his.pk).exists()
+
+
+def test_nobody_makes_the_site_write_to_the_world(
+    as_alice: Client, workspace: Workspace, settings: Settings
+) -> None:
+    settings.ACCOUNT_RATE_LIMITS = settings.ACCOUNT_RATE_LIMITS | {"invite": "2/h/user"}
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    for number in range(3):
+        form = {"email": f"p{number}@example.org", "role": "sender"}
+        page = as_alice.post("/settings/people/invite/", form, follow=True)
+
+    assert len(mail.outbox) == 2
+    assert "nothing was mailed to p2@example.org" in page.content.decode()
+    assert workspace.invitations.count() == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -263,6 +264,24 @@ def test_a_callback_is_read(endpoint: str, body: dict[str, Any], events: list[Ev
 def test_a_callback_that_makes_no_sense_is_malformed(endpoint: str, body: Any) -> None:
     with pytest.raises(Malformed):
         simulator().parse(endpoint, callback(body, endpoint))
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["@10.0.0.1/", "http://x@10.0.0.1", "1/", ":80/", "//10.0.0.1/a", "", "/a b", "/%0d%0aX: y"],
+)
+def test_a_picture_never_leads_to_another_host(place: str) -> None:
+    http = FakeHttp({"GET /": answer(200), "GET /a": answer(200)})
+
+    with suppress(Rejected):
+        simulator(http).fetch(IncomingMedia(place))
+
+    assert {asked.host for asked in http.asked} <= {"simulator.test:9"}
+
+
+def test_a_balance_that_makes_no_sense_is_a_bad_answer() -> None:
+    with pytest.raises(BadAnswer):
+        simulator(FakeHttp({"GET /balance": answer(200, {"left": 1})})).balance()
 
 
 # ---- Settings -----------------------------------------------------------------------------------

@@ -1,0 +1,226 @@
+"""Whatever arrives in an address, a form, a header or a cookie: the site says no, it does not break.
+
+Seeded, so that what fails once fails again.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from typing import Any
+from urllib.parse import quote_from_bytes, urlencode
+
+import pytest
+from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from phones.models import Phone
+from tests.test_doors import NAMES, OPEN, address, things
+
+__all__ = ["things"]
+pytestmark = pytest.mark.django_db
+
+# As they travel: percent-encoded bytes.
+NASTY = [
+    quote_from_bytes(value)
+    for value in (
+        b"", b"0", b"-1", b"1.5", b"1e999", b"NaN", b"99999999999999999999", b"9223372036854775807",
+        b"9223372036854775808", b"9" * 5000, "٣٣٣".encode(), "²".encode(), b"\x00", b"a\x00b",
+        b"+336\x0012345678", b"0" * 9 + b"\x00", b"\xed\xa0\x80", b"\xff\xfe", b"\xf0\x9f\x92\xa9",
+        "\u202e\u200f\u200b".encode(), b"' OR 1=1 --", b"%", b"_%_", b"\\", b"{{ 7 }}", b"%s%n%(a)s",
+        b"<script>alert(1)</script>", b"a\r\nBcc: b@example.org", b"../../etc/passwd", b"//evil.example",
+        b"javascript:alert(1)", b"0001-01-01", b"9999-12-31", b"2026-02-30", b"0001-01-01T00:00",
+        b"9999-12-31T23:59", b"2026-03-29T02:30", b"10000-01-01T00:00", b"true", b"null", b"[]",
+        b"00000000-0000-0000-0000-000000000000", b"x" * 20_000, b"1-1", b"99999999999999999-1",
+        b"+" * 300, b"+33612345678", b"@" * 300, b"a@b\x00.example", b"AC" + b"0" * 32,
+        "ß@ＥXAMPLE.org".encode(), b"Europe/Paris\x00", b"../../../etc/localtime",
+    )
+]  # fmt: skip
+ASKED = [
+    "after", "at", "before", "back", "direction", "from", "need", "next", "page", "phone", "q", "seen",
+    "show", "since", "status", "submission", "text", "to", "until", "all",
+]  # fmt: skip
+TYPED = [
+    "action", "at", "code", "country", "description", "detail", "email", "flash", "forget", "language",
+    "login", "name", "new_password1", "next", "number", "oldpassword", "password", "password1",
+    "password2", "phone", "picture", "rate", "remember", "replace", "resend_unknown", "role",
+    "settings-account_sid", "settings-auth_token", "settings-base_url", "settings-key",
+    "settings-sender", "submission", "text", "theme", "time_zone", "to", "upto", "when", "words",
+    "workspace", "q", "status", "since", "until", "direction",
+]  # fmt: skip
+FORM = "application/x-www-form-urlencoded"
+ROUNDS = 4
+# Turned away at the door, so that it would hide what a page does with the rest.
+SILENT = [value for value in NASTY if "%00" not in value]
+# `healthz` says of itself when something of ours is away.
+EVERY = sorted(set(NAMES) - {"healthz", "favicon"})
+
+
+def dice(*seed: object) -> random.Random:
+    return random.Random(repr(seed))
+
+
+def at(name: str, things: dict[str, dict[str, Any]]) -> str:
+    """Give an address; those that are open to the world have arguments of their own."""
+    arguments: dict[str, tuple[str, ...]] = {
+        "callback": (Phone.objects.all()[0].token, "status"),
+        "invitation": ("token",),
+        "media_public": ("1:1:1",),
+        "sign_up_finish": ("token",),
+        "account_reset_password_from_key": ("1", "set-password"),
+    }
+    if name in arguments:
+        return reverse(name, args=arguments[name])
+    return address(name, things)
+
+
+def nasty(names: list[str], luck: random.Random, values: list[str] = NASTY) -> str:
+    """Give a query or a form, some of its values nasty and the others missing."""
+    chosen = luck.sample(names, k=luck.randint(1, len(names)))
+    return "&".join(f"{name}={luck.choice(values)}" for name in chosen)
+
+
+@pytest.fixture(autouse=True)
+def open_to_strangers(settings: Any) -> None:
+    settings.SIGNUP_OPEN = True
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_no_address_breaks_a_page(name: str, things: Any, as_alice: Client) -> None:
+    luck = dice("query", name)
+    for values in (SILENT,) * ROUNDS + (NASTY,):
+        asked = nasty(ASKED, luck, values)
+        asked_by = luck.choice([{}, {"HX-Request": "true"}])
+        answer = as_alice.get(at(name, things), QUERY_STRING=asked, headers=asked_by)
+
+        assert answer.status_code < 500, asked
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_no_form_breaks_a_page(name: str, things: Any, as_alice: Client, alice: User) -> None:
+    luck = dice("form", name)
+    for who in (as_alice, as_alice, Client()):
+        typed = nasty(TYPED, luck)
+        answer = who.post(at(name, things), typed.encode(), FORM)
+
+        assert answer.status_code < 500, typed
+        as_alice.force_login(alice)  # one of the forms logs out
+
+
+# Whole forms: what lies behind the first check is reached with one wrong field at a time.
+WHOLE: dict[str, dict[str, str]] = {
+    "compose": {"to": "+33612345678", "text": "Hello", "when": "later", "at": "2036-01-01T10:00"},
+    "compose_preview": {"to": "+33612345678", "text": "Hello"},
+    "conversation": {"text": "Hello"},
+    "messages_cancel": {"q": "", "status": "queued", "upto": "1", "since": "2026-01-01"},
+    "message_move": {"phone": "1"},
+    "opt_out_add": {"number": "+33612345679", "detail": "asked"},
+    "people_invite": {"email": "new@example.org", "role": "sender"},
+    "people_role": {"role": "viewer"},
+    "phone_edit": {"name": "Simulator", "rate": "1", "settings-sender": "+33639980000"},
+    "phone_new": {"name": "Another", "rate": "1", "settings-sender": "", "settings-key": "k"},
+    "phone_pause": {"words": "Sunday"},
+    "profile": {"name": "Alice", "language": "fr", "time_zone": "Europe/Paris", "theme": "dark"},
+    "settings_workspace": {"name": "W", "country": "FR", "time_zone": "UTC", "description": ""},
+    "account_login": {"login": "alice@example.org", "password": "x", "next": "/", "remember": "on"},
+    "account_reset_password": {"email": "alice@example.org"},
+    "account_signup": {"email": "new@example.org"},
+    "setup": {"code": "ABCD-EFGH", "name": "A", "email": "a@example.org", "password": "long enough"},
+    "set_language": {"language": "fr", "next": "/"},
+    "workspace_switch": {"workspace": "1"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_one_nasty_field_breaks_no_form(name: str, things: Any, as_alice: Client) -> None:
+    luck = dice("field", name)
+    submission = {"submission": str(uuid.UUID(int=luck.getrandbits(128)))}
+    whole = WHOLE[name] | submission | ({"phone": "1"} if name == "compose" else {})
+    who = Client() if name in OPEN else as_alice
+    for field in whole:
+        for value in luck.sample(NASTY, k=ROUNDS):
+            rest = urlencode({key: kept for key, kept in whole.items() if key != field})
+            answer = who.post(at(name, things), f"{rest}&{field}={value}".encode(), FORM)
+
+            assert answer.status_code < 500, (field, value)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/messages/{}/", "/inbox/{}/", "/phones/{}/", "/phones/{}/edit/", "/files/{}/",
+        "/opt-outs/{}/remove/", "/settings/people/{}/role/", "/settings/people/invitations/{}/renew/",
+        "/password/reset/{}-abc-def/", "/join/{}/", "/signup/{}/", "/media/{}/", "/media/{}:a:b/",
+        "/callbacks/{}/status/", "/phones/add/{}/",
+    ],
+)  # fmt: skip
+def test_no_id_is_too_odd(path: str, as_alice: Client, phone: Phone) -> None:
+    for value in dice(path).sample([value for value in NASTY if value], k=12):
+        assert as_alice.get(path.format(value)).status_code < 500, value
+        assert as_alice.post(path.format(value)).status_code < 500, value
+
+
+@pytest.mark.parametrize(
+    "number", ["9223372036854775807", "9223372036854775808", "9" * 20, "9" * 5000]
+)
+def test_an_id_that_no_database_holds_does_not_exist(number: str, as_alice: Client) -> None:
+    assert as_alice.get(f"/messages/{number}/").status_code == 404
+    assert as_alice.get(f"/phones/{number}/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Accept-Language": "\x00,٣;q=٣,fr-é"}, {"Accept-Language": "x" * 9000},
+        {"Accept-Language": "fr;q=" + "9" * 400}, {"Cookie": "sessionid=abcdefgh\\000ij"},
+        {"Cookie": 'sessionid="abcdefgh\\000ij"; django_language="\\000"; known="\\000"'},
+        {"Cookie": "messages=" + "A" * 9000}, {"Cookie": "invitation=a:b:c; csrftoken=é"},
+        {"Referer": "http://[::1"}, {"HX-Current-URL": "http://[::1"}, {"If-None-Match": "\xff"},
+        {"Content-Length": "-1"}, {"Content-Length": "9" * 30}, {"Range": "bytes=9-1"},
+        {"X-Forwarded-For": "nonsense"}, {"X-Forwarded-Proto": "ftp"},
+    ],
+)  # fmt: skip
+def test_no_header_breaks_a_page(headers: dict[str, str], alice: User, things: Any) -> None:
+    for path in (
+        "/",
+        "/login/",
+        "/setup/",
+        "/signup/",
+        "/settings/people/",
+        "/callbacks/x/status/",
+    ):
+        stranger = Client()
+        assert stranger.get(path, headers=headers).status_code < 500
+        assert stranger.post(path, {"login": "a"}, headers=headers).status_code < 500
+
+
+def test_an_odd_file_breaks_no_form(as_alice: Client, phone: Phone) -> None:
+    for name, content, kind in (
+        ("a\x00b.png", b"\x89PNG\r\n\x1a\n", "image/png"),
+        ("../../evil.html", b"<script>", "text/html"),
+        ("x" * 400 + ".jpg", b"\xff\xd8\xff", "image/jpeg; charset=hex"),
+        ("", b"", ""),
+    ):
+        picture = SimpleUploadedFile(name or "empty", content, kind)
+        form = {"to": "+33612345678", "text": "", "phone": phone.pk, "submission": uuid.uuid4()}
+        answer = as_alice.post("/compose/", form | {"picture": picture})
+
+        assert answer.status_code < 500, name
+
+
+@pytest.mark.parametrize("endpoint", ["status", "incoming", "call", "call_end"])
+def test_no_callback_breaks_on_what_it_is_told(endpoint: str, client: Client, phone: Phone) -> None:
+    """503 would let the provider repeat it for ever: what can never be read is 400 or 403."""
+    luck = dice("callback", endpoint)
+    path = phone.addresses.of(endpoint).removeprefix(settings.PUBLIC_URL)
+    for body in (
+        b"", b"[]", b"null", b"\x00", b"{", b"\xff\xfe", b'"\\ud800"', b"[" * 100_000,
+        b"&".join(b"a=b" for _ in range(2000)), nasty(TYPED, luck).encode(),
+    ):  # fmt: skip
+        for kind in (FORM, "application/json", "multipart/form-data; boundary=x", "text/plain"):
+            answer = client.post(path, body, kind)
+
+            assert answer.status_code in (400, 403), body[:50]
