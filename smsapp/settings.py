@@ -162,7 +162,7 @@ _queue = {
 RQ_QUEUES = {"default": _queue, "send": _queue}
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "lib.cache.ForgetfulCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "cache",
     }
