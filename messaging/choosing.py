@@ -12,7 +12,7 @@ from messaging import carrying
 from messaging.carrying import Load
 from messaging.moments import lately
 from phones.health import kind_of
-from phones.models import Phone
+from phones.models import PauseReason, Phone
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,8 @@ def best(offered: list[Choice], wanted: str = "") -> Phone | None:
 
 def _choice(phone: Phone, others: bool) -> Choice:
     off = warning = ""
+    if kind_of(phone) is None:
+        return Choice(phone=phone, about=phone.type, off=_("out of order"))
     if not _can_send(phone):
         off = _("cannot send")
     elif phone.is_paused and others:
@@ -82,7 +84,9 @@ def _about(phone: Phone) -> str:
 
 def _paused(phone: Phone) -> str:
     assert phone.paused_at is not None
-    return _("paused since %(time)s: %(why)s") % {
-        "time": lately(phone.paused_at),
-        "why": phone.get_pause_reason_display(),
-    }
+    time = lately(phone.paused_at)
+    if phone.pause_reason == PauseReason.PERSON:
+        return _("paused since %(time)s") % {"time": time}
+    why = phone.get_pause_reason_display()
+    words = {"time": time, "why": why[:1].lower() + why[1:]}
+    return _("paused since %(time)s: %(why)s") % words

@@ -108,7 +108,7 @@ def _rest(used: Number, total: Number, encoding: str) -> str:
 
 
 def _title(amount: int, shown: Number = "") -> str:
-    words = ngettext("One character needs Unicode.", "%(count)s characters need Unicode.", amount)
+    words = ngettext("One character needs Unicode:", "%(count)s characters need Unicode:", amount)
     return words % {"count": shown or amount}
 
 

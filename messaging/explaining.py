@@ -57,7 +57,10 @@ def summary(message: Message) -> str:
         Status.SENT: _("%(phone)s sent it; whether it arrived is not known yet.") % phone,
         Status.DELIVERED: _delivered_after(message),
         Status.FAILED: explain(message.reason),
-        Status.UNKNOWN: _("It may have left by %(phone)s, or not.") % phone,
+        Status.UNKNOWN: _(
+            "It may have left by %(phone)s, or not. Ask the person before you send it again."
+        )
+        % phone,
         Status.CANCELLED: _("It was cancelled and was not delivered.") % phone,
         Status.SKIPPED: _("It was left out and never sent.") % phone,
         Status.RECEIVED: _("It came in by %(phone)s.") % phone,

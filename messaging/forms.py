@@ -16,7 +16,7 @@ from django.utils.datastructures import MultiValueDict
 from django.utils.formats import number_format
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from accounts.models import Workspace
 from lib import e164
@@ -313,13 +313,13 @@ class FilterForm(forms.Form):
         required=False,
     )
     since = forms.DateField(
-        label=gettext_lazy("From"),
+        label=pgettext_lazy("first day", "From"),
         widget=forms.DateInput(attrs={"type": "date", "class": "px-2"}, format="%Y-%m-%d"),
         validators=_IN_OUR_TIMES,
         required=False,
     )
     until = forms.DateField(
-        label=gettext_lazy("To"),
+        label=pgettext_lazy("last day", "To"),
         widget=forms.DateInput(attrs={"type": "date", "class": "px-2"}, format="%Y-%m-%d"),
         validators=_IN_OUR_TIMES,
         required=False,

@@ -11,7 +11,8 @@ from messaging.actions import load_of
 from messaging.carrying import obstacle
 from messaging.counting import Count, count
 from messaging.explaining import summary
-from messaging.models import Conversation, Media, Message, Status
+from messaging.models import Conversation, Message, Status
+from messaging.threads import Picture
 from messaging.timeline import Step, steps
 from phones.details import Exchanges
 from phones.health import kind_of
@@ -33,7 +34,7 @@ class Page:
     message: Message
     summary: str
     steps: list[Step]
-    media: list[Media]
+    pictures: list[Picture]
     exchanges: Exchanges
     conversation: int | None
     elsewhere: list[Phone]
@@ -64,7 +65,7 @@ def build(message: Message, now: datetime) -> Page:
         message=message,
         summary=summary(message),
         steps=told,
-        media=list(message.media.order_by("pk")),
+        pictures=[Picture(item) for item in message.media.order_by("pk")],
         exchanges=_exchanges(message),
         conversation=_conversation(message),
         elsewhere=_elsewhere(message),

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Workspace
 from phones.base import PhoneType
@@ -26,14 +26,14 @@ class PhoneForm(forms.Form):
     """What we ask of every phone. `phone`, saved or not, knows its workspace and what is chosen now."""
 
     name = forms.CharField(
-        label=_lazy("Name"),
-        help_text=_lazy("How you call it. Only your team sees it."),
+        label=gettext_lazy("Name"),
+        help_text=gettext_lazy("What you call it. Only your team sees it."),
         max_length=60,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     rate = forms.FloatField(
-        label=_lazy("Segments per second"),
-        help_text=_lazy(
+        label=gettext_lazy("Segments per second"),
+        help_text=gettext_lazy(
             "How fast it may send; a long message counts as several segments. "
             "Your provider says what it allows."
         ),
@@ -41,8 +41,8 @@ class PhoneForm(forms.Form):
         max_value=10_000,
     )
     resend_unknown = forms.BooleanField(
-        label=_lazy("Send again when the outcome is unknown"),
-        help_text=_lazy(
+        label=gettext_lazy("Send again when the outcome is unknown"),
+        help_text=gettext_lazy(
             "Sometimes a provider takes a message and never answers: it may have left or not. If you "
             "tick this we send it again, and some people may get it twice. Right for one-time codes."
         ),
@@ -227,8 +227,8 @@ class PauseForm(forms.Form):
     """Why a person pauses a phone, in words the others will read."""
 
     words = forms.CharField(
-        label=_lazy("Why?"),
-        help_text=_lazy("The others read it here. It may stay empty."),
+        label=gettext_lazy("Why?"),
+        help_text=gettext_lazy("The others read it here. It may stay empty."),
         max_length=500,
         required=False,
     )

@@ -44,6 +44,11 @@ class Health:
         return self.pace is not None and self.pace.is_slow and not self.phone.is_paused
 
     @property
+    def is_troubled(self) -> bool:
+        """Say whether somebody should look at it."""
+        return self.phone.is_paused or self.is_slow or self.kind is None
+
+    @property
     def percent(self) -> float | None:
         """Give the share as people read it; 100 only when really all were delivered."""
         return None if self.share is None else int(self.share * 1000) / 10

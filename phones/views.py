@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.http import MemberRequest, manager, member
@@ -27,7 +28,7 @@ _GET_POST = require_http_methods(["GET", "HEAD", "POST"])
 @member
 def phones(request: MemberRequest) -> HttpResponse:
     cards = health_of(request.workspace)
-    troubled = sum(card.phone.is_paused or card.is_slow for card in cards)
+    troubled = sum(card.is_troubled for card in cards)
     return render(request, "phones/phones.html", {"cards": cards, "troubled": troubled})
 
 
@@ -65,6 +66,7 @@ def phone(request: MemberRequest, pk: int) -> HttpResponse:
     return render(request, "phones/phone.html", context)
 
 
+@never_cache
 @require_GET
 @manager
 def addresses(request: MemberRequest, pk: int) -> HttpResponse:
@@ -151,7 +153,7 @@ def _try(
         result = services.check_settings(request.workspace, kind.slug, settings)
     if request.htmx:
         return render(request, "phones/_result.html", {"result": result, "forms": forms})
-    return _form_page(request, forms, kind, shown, result)
+    return _form_page(request, forms, kind, shown, result, was_tried=True)
 
 
 def _form_page(
@@ -160,12 +162,15 @@ def _form_page(
     kind: type[PhoneType],
     shown: Phone | None,
     result: Result | None = None,
+    *,
+    was_tried: bool = False,
 ) -> HttpResponse:
     context = {
         "forms": forms,
         "kind": kind,
         "phone": shown,
         "result": result,
+        "was_tried": was_tried,
         "has_to_paste": has_to_paste(kind),
         "may_check": services.can_check(kind),
     }

@@ -40,6 +40,15 @@ def in_python() -> Iterator[tuple[str, str]]:
                         yield where, str(argument.value)
 
 
+def test_makemessages_knows_every_name_of_a_translating_call() -> None:
+    """It reads the names that gettext has, and `_`; what hides behind another is never translated."""
+    for app in APPS:
+        for file in (ROOT / app).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation":
+                    assert {alias.asname for alias in node.names} <= {None, "_"}, file
+
+
 def templates() -> list[Path]:
     return sorted((ROOT / "templates").rglob("*.*"))
 

@@ -165,7 +165,6 @@ def _page(request: MemberRequest, form: ComposeForm, status: int = 200) -> HttpR
         "count": count(form.written),
         "patterns": patterns(),
         "zone": timezone.get_current_timezone_name().replace("_", " "),
-        "now": timezone.localtime(),
         "media_limit": settings.MEDIA_LIMIT,
         # Browsers forget a chosen file when a page comes back.
         "picture_lost": "picture" in request.FILES,

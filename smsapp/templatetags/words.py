@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from lib import e164
 from messaging.models import Status
+from phones.health import kind_of
 from phones.models import Phone
 
 register = template.Library()
@@ -63,6 +64,8 @@ def phone_chip(phone: Phone, slow: bool = False) -> dict[str, Any]:
         return {"icon": "ban", "look": "", "word": gettext_lazy("Deleted"), "struck": True}
     if phone.is_paused:
         return {"icon": "player-pause", "look": "is-amber", "word": gettext_lazy("Paused")}
+    if kind_of(phone) is None:
+        return {"icon": "alert-triangle", "look": "is-red", "word": gettext_lazy("Out of order")}
     if slow:
         return {"icon": "clock-pause", "look": "is-amber", "word": gettext_lazy("Slowed down")}
     return {"icon": "circle-check", "look": "is-green", "word": gettext_lazy("Ready")}
@@ -105,6 +108,21 @@ def day(at: datetime | None) -> str:
         return ""
     # Translators: see https://docs.djangoproject.com/en/5.2/ref/templates/builtins/#date
     return formats.date_format(timezone.localtime(at), pgettext("day in full", "l j F"))
+
+
+@register.filter
+def short_day(at: datetime | None) -> str:
+    """Give a day of this year in short: 20 Nov."""
+    if at is None:
+        return ""
+    return formats.date_format(timezone.localtime(at), pgettext("day of this year", "j M"))
+
+
+@register.filter
+def figure(number: float) -> str:
+    """Give a number with as many decimals as it needs, two at most: 50, 2.5, 0.25."""
+    digits = len(f"{number:.2f}".rstrip("0").partition(".")[2])
+    return formats.number_format(number, decimal_pos=digits, use_l10n=True, force_grouping=True)
 
 
 @register.filter

@@ -36,12 +36,20 @@
     form.querySelector("[data-preview-empty]").hidden = Boolean(text.value);
   }
 
+  // A hidden time that is wrong must not keep the form from leaving: disabled, it is not looked at.
   function showTime() {
-    form.querySelector("[data-later]").hidden = form.elements.when.value !== "later";
+    const later = form.elements.when.value === "later";
+    form.querySelector("[data-later]").hidden = !later;
+    form.elements.at.disabled = !later;
   }
 
   form.addEventListener("input", () => { greyPhones(); preview(); });
-  form.addEventListener("change", () => { greyPhones(); showTime(); });
+  form.addEventListener("change", (event) => {
+    greyPhones();
+    showTime();
+    // The time may be below the fold.
+    if (event.target.value === "later") form.elements.at.scrollIntoView({ block: "nearest" });
+  });
   // Ctrl+Enter sends, as in mail programs.
   form.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();

@@ -137,3 +137,29 @@ def test_the_pages_are_accessible(
         assert_accessible(compose)
         too_wide = compose.evaluate("document.documentElement.scrollWidth > innerWidth")
         assert not too_wide, address
+
+
+def test_a_wrong_time_for_later_does_not_keep_a_message_for_now(compose: Page) -> None:
+    compose.fill("#id_to", "0612345678")
+    compose.fill("#id_text", "Hello")
+    compose.get_by_text("Later", exact=True).click()
+    compose.fill("#id_at", "2020-01-01T10:00")
+    compose.get_by_text("Now", exact=True).click()
+
+    compose.get_by_role("button", name="Send to 1 person").click()
+
+    expect(compose.locator("h1")).to_contain_text("+33 6 12 34 56 78")
+
+
+def test_a_mistake_far_down_has_the_focus(compose: Page, complaints: list[str]) -> None:
+    compose.fill("#id_to", "0612345678")
+    compose.fill("#id_text", "Hello")
+    compose.get_by_text("Later", exact=True).click()
+    compose.fill("#id_at", "2020-01-01T10:00")
+
+    compose.get_by_role("button", name="Send to 1 person").click()
+
+    expect(compose.locator("#id_at_error")).to_contain_text("This time has passed.")
+    expect(compose.locator("#id_at")).to_be_focused()
+    # Chromium tells of the 422 itself.
+    complaints.clear()

@@ -70,6 +70,6 @@ def test_from_an_empty_machine_to_a_reply(
     expect(page.locator(".bubble", has_text="Can you come at 10?")).to_be_visible()
     expect(page.locator(".bubble", has_text="Yes, thank you.").first).to_be_visible()
     page.locator("[name=text]").fill("See you then")
-    page.get_by_role("button", name="Answer").click()
+    page.get_by_role("button", name="Reply").click()
     expect(page.locator(".bubble.ours", has_text="See you then")).to_be_visible()
     assert_accessible(page)

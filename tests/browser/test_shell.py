@@ -124,7 +124,7 @@ def test_a_link_is_copied_by_its_button(home: Page, live_server: LiveServer) -> 
 
     button.click()
 
-    expect(button).to_have_text("Copied")
+    expect(button).to_contain_text("Copied")
     copied = home.evaluate("navigator.clipboard.readText()")
     assert copied == home.locator(".copy input").first.input_value()
 
@@ -160,3 +160,37 @@ def test_a_missing_page_is_for_everybody(page: Page, alice: User, live_server: L
     page.goto(f"{live_server.url}/nothing/")
 
     assert_accessible(page)
+
+
+@pytest.mark.parametrize("language", ["fr", "es"])
+@pytest.mark.parametrize("path", ["/", "/phones/", "/phones/add/", "/settings/people/"])
+def test_other_languages_are_for_everybody_too(
+    life: None, home: Page, alice: User, live_server: LiveServer, language: str, path: str
+) -> None:
+    User.objects.filter(pk=alice.pk).update(language=language)
+    home.set_viewport_size(NARROW)  # type: ignore[arg-type]
+
+    home.goto(f"{live_server.url}{path}")
+
+    assert_accessible(home)
+    assert home.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_no_column_runs_into_its_neighbour_on_a_small_laptop(
+    life: None, home: Page, phone: Phone
+) -> None:
+    Phone.objects.filter(pk=phone.pk).update(
+        name="The front desk of the clinic on the second floor"
+    )
+    home.set_viewport_size({"width": 1024, "height": 768})
+    home.reload()
+
+    wide = "[...document.querySelectorAll('.two > *')].filter(e => e.scrollWidth > e.clientWidth)"
+    assert home.evaluate(f"{wide}.length") == 0
+
+
+def test_a_long_name_stays_in_the_sidebar(home: Page, alice: User) -> None:
+    User.objects.filter(pk=alice.pk).update(name="Vera Lindqvist-Österberg de la Fuente")
+    home.reload()
+
+    assert home.evaluate("document.querySelector('.side').scrollWidth <= 240")

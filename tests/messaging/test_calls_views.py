@@ -92,7 +92,7 @@ def test_every_call_is_on_exactly_one_page(as_vera: Client, phone: Phone) -> Non
     url, seen = "/calls/", []
     while url:
         page = page_of(as_vera, url)
-        seen += re.findall(r"<td class=\"strong\"><bdi class=\"num\">([^<]+)", page)
+        seen += re.findall(r"<td class=\"strong[^>]*><bdi class=\"num\">([^<]+)", page)
         older = re.search(r'href="([^"]+)">Older', page)
         url = older[1] if older else ""
 

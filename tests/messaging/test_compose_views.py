@@ -268,7 +268,7 @@ def test_a_paused_phone_is_refused_while_another_could_send(
     answer = post(as_bob, office)
 
     assert "Office: paused since" in answer.text
-    assert "The account is empty. Choose another phone." in answer.text
+    assert ": the account is empty. Choose another phone." in answer.text
     assert not Message.objects.exists()
 
 
@@ -349,7 +349,7 @@ def test_the_guilty_character_is_named_and_replaced_by_the_server_too(
     refused = post(as_bob, phone, to="", text="Can’t come?")
     replaced = post(as_bob, phone, text="Can’t come?", replace="1")
 
-    assert "One character needs Unicode." in refused.text
+    assert "One character needs Unicode:" in refused.text
     assert '<span class="char">’</span>' in refused.text
     assert "Can&#x27;t come?" in replaced.text
     assert not Message.objects.exists()

@@ -456,7 +456,7 @@ def test_a_wrong_answer_is_refused_with_a_sentence(
         ({"deleted_at": timezone.now()}, "They wrote to Line, which was deleted."),
         (
             {"paused_at": timezone.now(), "pause_reason": "no_credit"},
-            "The account is empty",
+            "the account is empty",
         ),
     ],
     ids=["deleted", "paused"],
@@ -539,7 +539,7 @@ def test_what_is_no_number_is_not_answered(as_bob: Client, line: Phone, peer: st
 
     page = page_of(as_bob, address(here))
 
-    assert "it takes no answer" in page
+    assert "it takes no reply" in page
     assert answer(as_bob, here).status_code == 422
     assert sent() == []
 

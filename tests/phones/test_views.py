@@ -234,7 +234,7 @@ def test_types_that_lack_what_is_needed_come_last(as_alice: Client) -> None:
     places: dict[bool, list[int]] = {True: [], False: []}
     for kind in registry.all_types().values():
         fits = bool(kind.can.flash and kind.can.receive)
-        places[fits].append(page.index(f'aria-label="Add {kind.label}"'))
+        places[fits].append(page.index(f'Add<span class="visually-hidden">: {kind.label}'))
     assert max(places[True]) < min(places[False])
     assert f"{len(places[True])} of {len(registry.all_types())} can" in page
     assert "no Flash" in page
@@ -314,6 +314,15 @@ def test_trying_an_unfinished_form_says_what_is_missing(as_alice: Client) -> Non
 
     assert "It cannot be tested yet." in page
     assert "This field is required." in page
+
+
+def test_saving_an_unfinished_form_says_nothing_of_a_test(as_alice: Client) -> None:
+    demanding = a_type(lambda kind: any(f.required for f in kind.Settings.base_fields.values()))
+
+    page = text(as_alice.post(reverse("phone_new", args=[demanding]), {"name": "Desk"}))
+
+    assert "This field is required." in page
+    assert "It cannot be tested yet." not in page
 
 
 # ---- Editing ------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import time_machine
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.models import Workspace
+from accounts.models import User, Workspace
 from messaging.models import Conversation, Direction, Message, Status
 from phones import limits
 from phones.models import EndpointCall, PauseReason, Phone
@@ -125,8 +125,22 @@ def test_a_paused_phone_needs_attention_with_its_reason_and_what_waits(
     page = as_alice.get("/").content.decode()
 
     assert "Simulator is paused" in page
-    assert "The provider refuses the account: Authenticate." in page
+    assert "The provider refuses the account, " in page
+    assert "<q>Authenticate</q>" in page
     assert "46 messages wait." in page
+
+
+def test_the_days_are_those_of_the_workspace_wherever_the_reader_is(
+    as_alice: Client, alice: User, phone: Phone
+) -> None:
+    messages(phone, "sent")
+    User.objects.filter(pk=alice.pk).update(time_zone="America/New_York")
+
+    page = as_alice.get("/").content.decode()
+
+    # Thirty days that end today, in Paris; midnight there is still the day before in New York.
+    assert "<li>22 Oct</li>" in page
+    assert "Thursday 20 November: 1 sent, 0 failed" in page
 
 
 def test_unknown_messages_need_attention_whatever_their_age(as_alice: Client, phone: Phone) -> None:

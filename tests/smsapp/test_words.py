@@ -125,15 +125,32 @@ def test_what_will_not_be_sent_is_struck(status: str) -> None:
 @pytest.mark.parametrize(
     ("phone", "slow", "word"),
     [
-        (Phone(), False, "Ready"),
-        (Phone(), True, "Slowed down"),
-        (Phone(paused_at=NOW), True, "Paused"),
-        (Phone(paused_at=NOW, deleted_at=NOW), False, "Deleted"),
+        (Phone(type="simulator"), False, "Ready"),
+        (Phone(type="simulator"), True, "Slowed down"),
+        (Phone(type="fax"), True, "Out of order"),
+        (Phone(type="simulator", paused_at=NOW), True, "Paused"),
+        (Phone(type="simulator", paused_at=NOW, deleted_at=NOW), False, "Deleted"),
     ],
-    ids=["ready", "slow", "paused", "deleted"],
+    ids=["ready", "slow", "type gone", "paused", "deleted"],
 )
 def test_a_phones_chip_says_its_worst_news(phone: Phone, slow: bool, word: str) -> None:
     assert f">{word}<" in drawn("{% phone_chip phone slow %}", phone=phone, slow=slow)
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [(50.0, "50"), (2.5, "2.5"), (0.25, "0.25"), (1200, "1,200"), (100.0, "100")],
+)
+def test_a_number_has_the_decimals_it_needs(number: float, shown: str) -> None:
+    assert words.figure(number) == shown
+
+
+@pytest.mark.parametrize(
+    ("language", "shown"), [("en", "20 Nov"), ("fr", "20 nov."), ("es", "20 nov")]
+)
+def test_a_short_day_is_written_as_its_language_writes_it(language: str, shown: str) -> None:
+    with translation.override(language):
+        assert words.short_day(NOW) == shown
 
 
 def test_an_icon_is_silent_for_screen_readers() -> None:
