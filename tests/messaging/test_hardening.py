@@ -238,7 +238,7 @@ def _slowly(index: int) -> Any:
     return answer
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no connection to lose.")
+@pytest.mark.postgres
 @pytest.mark.parametrize("moment", ["before", "within", "after"])
 def test_a_result_is_recorded_when_postgresql_cuts_the_connection(
     moment, write, send, scripted, monkeypatch

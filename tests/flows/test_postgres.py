@@ -1,0 +1,38 @@
+"""The heart once more on PostgreSQL: what depends on locks, lost connections and its own SQL."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.peers.postgres import start_postgres
+
+pytestmark = pytest.mark.peer
+
+ROOT = Path(__file__).parents[2]
+HEART = [
+    "tests/lib/test_bulk.py",
+    "tests/messaging/test_callbacks.py",
+    "tests/messaging/test_hardening.py",
+    "tests/messaging/test_sending.py",
+    "tests/smsapp/test_home.py",
+]
+
+
+def test_sending_and_receiving_hold_on_postgresql() -> None:
+    with start_postgres() as postgres:
+        env = {**os.environ, "DATABASE_URL": postgres.database_url}
+        # This run's own workers must not be taken for those of the one it starts; and there, what only
+        # SQLite can show is left out.
+        for name in [name for name in env if name.startswith(("PYTEST_", "NOTHING_SKIPS"))]:
+            del env[name]
+        command = [sys.executable, "-m", "pytest", "-q", *HEART]
+        ran = subprocess.run(
+            command, cwd=ROOT, env=env, capture_output=True, text=True, check=False
+        )
+
+    assert ran.returncode == 0, ran.stdout[-5000:] + ran.stderr[-2000:]
