@@ -8,7 +8,7 @@ may raise the errors at the top. So it is tested by tables of cases, and needs n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
@@ -126,13 +126,18 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingSms:
-    """A message to hand over. `reference` is ours, unique for ever; `to` is E.164."""
+    """A message to hand over. `to` is E.164.
+
+    `reference` is ours and comes back in callbacks; `key` is unique for ever and everywhere, and the
+    same at each try: for providers that recognise what they have already taken.
+    """
 
     reference: str
     to: str
     text: str
     media: tuple[Attachment, ...] = ()
     flash: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +263,14 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True)
+class Polled:
+    """What asking the provider gave: events, and where to go on next time (the type's own words)."""
+
+    events: tuple[Event, ...] = ()
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """A file fetched from the provider."""
 
@@ -309,7 +322,7 @@ class Capabilities:
     long: Ability = _can(_("Long"), _("Send long messages"))
     balance: Ability = _can(_("Balance"), _("Tell what is left on the account"))
     price: Ability = _can(_("Price"), _("Tell what a message costs"))
-    polling: Ability = _can(_("Polling"), _("Ask for the state of a message"))
+    polling: Ability = _can(_("Polling"), _("Ask for news where no callback comes"))
     bulk: Ability = _can(_("Bulk"), _("Send many in one request"))
     safe_retry: Ability = _can(_("Never twice"), _("Recognise a message it has already taken"))
     signed: Ability = _can(_("Signed"), _("Sign its callbacks"))
@@ -385,6 +398,10 @@ class PhoneType:
     unsigned: ClassVar[Words] = ""
     # Segments per second that a new phone of this type starts with.
     rate: ClassVar[float] = 1
+    # Messages that one request of `send_many` takes at most.
+    bulk_size: ClassVar[int] = 1
+    # Seconds between two looks of `poll`.
+    poll_every: ClassVar[int] = 60
     # Rows (what a number does, ...) shown as a small table on the phone's page.
     table: ClassVar[tuple[tuple[Words, Words], ...]] = ()
 
@@ -402,6 +419,22 @@ class PhoneType:
 
     def send(self, sms: OutgoingSms) -> Sent:
         """Hand one message over. Raises a PhoneError, NotSent or NoAnswer."""
+        raise NotImplementedError
+
+    def send_many(self, batch: Sequence[OutgoingSms]) -> list[Sent | PhoneError]:
+        """Hand several over in one request (can.bulk): the outcome of each, in the order of `batch`.
+
+        Messages of one batch have the same text, media and flash. Raises what `send` raises when
+        the whole request fails.
+        """
+        raise NotImplementedError
+
+    def poll(self, cursor: str, pending: Sequence[str]) -> Polled:
+        """Ask for news (can.polling): what came in, and what became of `pending` (provider ids).
+
+        `cursor` is what the last look gave, "" at first. Looks may overlap: the same news twice
+        harms nothing. Raises a PhoneError, NotSent or NoAnswer.
+        """
         raise NotImplementedError
 
     def verify(self, callback: Callback) -> None:

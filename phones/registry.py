@@ -18,6 +18,8 @@ def all_types() -> dict[str, type[PhoneType]]:
     """Give {slug: type}, in the order of their labels. Raises TypeError for a module without a type."""
     found: dict[str, type[PhoneType]] = {}
     for module in pkgutil.iter_modules(types.__path__):
+        if module.name.startswith("_"):
+            continue  # what two types of one provider share
         found[module.name] = _type_in(module.name)
     return dict(sorted(found.items(), key=lambda item: str(item[1].label)))
 
