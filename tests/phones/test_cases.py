@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from urllib.parse import urlsplit
@@ -170,10 +170,8 @@ def test_nonsense_is_malformed_and_nothing_worse(slug: str, endpoint: str, body:
         return
     said = callback(endpoint, body=body, headers={"content-type": "application/json"})
 
-    try:
+    with suppress(Malformed):
         phone(slug, FakeHttp()).parse(endpoint, said)
-    except Malformed as error:
-        assert str(error)
 
 
 @every_type
@@ -232,10 +230,8 @@ def test_no_secret_is_in_what_is_recorded(slug: str) -> None:
     with echo() as host:
         http = Http(guard=Guard(frozenset({"127.0.0.1"})), secrets=secrets, record=traces.append)
         sending = _rerouted(http, host)
-        try:
+        with suppress(PhoneError, NotSent, NoAnswer):
             phone(slug, sending).send(sms())
-        except (PhoneError, NotSent, NoAnswer):
-            pass
 
     written = repr(traces)
     assert traces
