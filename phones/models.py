@@ -55,6 +55,10 @@ class Phone(models.Model):
     pause_reason = models.CharField(max_length=20, blank=True, choices=PauseReason.choices)
     pause_words = models.CharField(max_length=500, blank=True)
     paused_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    # Where asking the provider goes on, when it was asked last, and what went wrong then.
+    poll_cursor = models.TextField(blank=True)
+    polled_at = models.DateTimeField(null=True, blank=True)
+    poll_problem = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     deleted_at = models.DateTimeField(null=True, blank=True)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import ClassVar
 
 from phones.base import (
@@ -19,6 +20,7 @@ from phones.base import (
     IncomingMedia,
     OutgoingSms,
     PhoneType,
+    Polled,
     Sent,
     yes,
 )
@@ -30,7 +32,13 @@ class Scripted(PhoneType):
     label = "Scripted"
     what = "For tests"
     can = Capabilities(
-        send=yes(), receive=yes(), delivery=yes(), mms_out=yes(), mms_in=yes(), call=yes()
+        send=yes(),
+        polling=yes(),
+        receive=yes(),
+        delivery=yes(),
+        mms_out=yes(),
+        mms_in=yes(),
+        call=yes(),
     )
     endpoints = (
         Endpoint("status", "Delivery reports", "why"),
@@ -44,6 +52,8 @@ class Scripted(PhoneType):
     parsed: ClassVar[list[Event]] = []
     parsing: ClassVar[Exception | None] = None
     verifying: ClassVar[Exception | None] = None
+    polls: ClassVar[list[object]] = []
+    asked: ClassVar[list[tuple[str, list[str]]]] = []
     fetched: ClassVar[object] = Fetched(b"", "")
     seconds: ClassVar[float] = 0
     flying: ClassVar[int] = 0
@@ -53,6 +63,7 @@ class Scripted(PhoneType):
     def forget(cls) -> None:
         cls.script = defaultdict(list)
         cls.sent, cls.parsed = [], []
+        cls.polls, cls.asked = [], []
         cls.parsing = cls.verifying = None
         cls.seconds = 0
         cls.flying = cls.most_flying = 0
@@ -84,6 +95,14 @@ class Scripted(PhoneType):
         if self.parsing:
             raise self.parsing
         return list(self.parsed)
+
+    def poll(self, cursor: str, pending: Sequence[str]) -> Polled:
+        type(self).asked.append((cursor, list(pending)))
+        polled = self.polls.pop(0)
+        if isinstance(polled, Exception):
+            raise polled
+        assert isinstance(polled, Polled)
+        return polled
 
     def fetch(self, media: IncomingMedia) -> Fetched:
         if isinstance(self.fetched, Exception):
