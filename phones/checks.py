@@ -84,7 +84,8 @@ def _broken_promises(kind: type[PhoneType]) -> Iterator[str]:
 def _missing_addresses(kind: type[PhoneType]) -> Iterator[str]:
     names = {endpoint.name for endpoint in kind.endpoints}
     for capability, any_of in _ADDRESSES.items():
-        if getattr(kind.can, capability) and not names & any_of:
+        # A type that polls need not be called.
+        if getattr(kind.can, capability) and not (kind.can.polling or names & any_of):
             yield f"It can `{capability}`, but has no endpoint `{min(any_of)}`."
     if len(names) < len(kind.endpoints):
         yield "Two of its endpoints have one name."

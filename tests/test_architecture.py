@@ -37,10 +37,11 @@ def is_within(name: str, packages: tuple[str, ...]) -> bool:
     return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
-def own_to(entry: str) -> tuple[str, str]:
-    """Give what only one type may import: its own folder, and the package of its own protocol."""
+def own_to(entry: str) -> tuple[str, ...]:
+    """Give what only one type may import: its own folder or package, and what its provider shares."""
     slug = entry.removesuffix(".py")
-    return f"phones.types.{slug}", f"phones.{slug}"
+    provider = slug.removeprefix("_").split("_")[0]
+    return f"phones.types.{slug}", f"phones.{slug}", f"phones.types._{provider}"
 
 
 def test_imports_follow_the_arrows() -> None:

@@ -50,7 +50,7 @@ class Cases:
     text_of     the text as it left in a request
     error_body  a 2xx answer that refuses in its body, and the error it is
     refusals    {400: (answer, error), …}, REFUSALS at least; 429 carries Retry-After
-    reports     {name: (callback, Delivery or None)}; "unknown status" must be among them
+    reports     {name: (callback, Delivery, None or the exception class)}; "unknown status" among them
     unmatched   a report about a message that is not ours: parsed all the same
     incoming    {name: (callback, what it says or the exception class)}: valid, empty, unicode, no sender
     signed      a callback that verifies; `unsigned` and `forged` are the same without, and with another
@@ -64,7 +64,7 @@ class Cases:
     text_of: Callable[[Asked], str]
     refusals: Mapping[int, tuple[Answer, type[PhoneError]]]
     error_body: tuple[Answer, type[PhoneError]] | Absent
-    reports: Mapping[str, tuple[Callback, Delivery | None]] | Absent
+    reports: Mapping[str, tuple[Callback, Delivery | type[Exception] | None]] | Absent
     incoming: Mapping[str, tuple[Callback, IncomingSms | type[Exception] | None]] | Absent
     signed: tuple[Callback, Callback, Callback] | Absent
     others: Mapping[str, Answer] = field(default_factory=dict)

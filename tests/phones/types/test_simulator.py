@@ -40,6 +40,7 @@ from phones.base import (
 )
 from phones.types.simulator import SENDER, Simulator
 from tests.fakes import Entry, FakeHttp, answer
+from tests.phones.cases import Absent, Cases
 
 BASE = "http://simulator.test:9"
 ADDRESSES = Addresses("https://sms.example.org/callbacks/t0ken/")
@@ -315,3 +316,64 @@ def test_the_key_never_comes_back_into_the_page() -> None:
 
     assert "hunter22" not in form.as_p()
     assert Simulator.secret_fields() == ["key"]
+
+
+# ---- The cases of every type --------------------------------------------------------------------
+
+WORDS = {"code": "c0de", "message": "No."}
+
+
+def said(body: Any, endpoint: str) -> Callback:
+    return callback(body, endpoint, content_type="application/json")
+
+
+def reported(status: str, **more: str) -> Callback:
+    return said({**STATUS, "status": status, **more}, "status")
+
+
+def signed_with(signature: str) -> Callback:
+    return callback(b"{}", x_simulator_signature=signature)
+
+
+CASES = Cases(
+    settings={"base_url": BASE, "key": "hunter22"},
+    route=f"POST {BASE}/messages",
+    accepted=answer(202, TAKEN),
+    provider_id="sim-1",
+    text_of=lambda asked: str(asked.json()["text"]),
+    error_body=Absent("It refuses with the status of its answer."),
+    refusals={
+        400: (answer(400, WORDS), Rejected),
+        401: (answer(401, WORDS), Misconfigured),
+        402: (answer(402, WORDS), NoCredit),
+        429: (answer(429, WORDS, Retry_After="2"), Throttled),
+        500: (answer(500, WORDS), BadAnswer),
+    },
+    reports={
+        "sent": (reported("sent"), Delivery.SENT),
+        "delivered": (reported("delivered"), Delivery.DELIVERED),
+        "failed": (reported("failed", **WORDS), Delivery.FAILED),
+        "unknown status": (reported("eaten"), Malformed),
+        "unknown message": (reported("delivered", id="sim-9", reference=""), Delivery.DELIVERED),
+    },
+    incoming={
+        "valid": (
+            said({**REPLY, "text": "Yes"}, "incoming"),
+            IncomingSms(OIU.sender, "Yes", OIU.provider_id, SENDER, (), TIME),
+        ),
+        "empty": (
+            said({**REPLY, "text": ""}, "incoming"),
+            IncomingSms(OIU.sender, "", OIU.provider_id, SENDER, (), TIME),
+        ),
+        "unicode": (said(REPLY, "incoming"), OIU),
+        "no sender": (
+            said({name: value for name, value in REPLY.items() if name != "from"}, "incoming"),
+            Malformed,
+        ),
+    },
+    signed=(
+        signed_with(signed("hunter22", ADDRESSES.of("status"), b"{}")),
+        callback(b"{}"),
+        signed_with(signed("another", ADDRESSES.of("status"), b"{}")),
+    ),
+)

@@ -42,6 +42,7 @@ from phones.base import (
 )
 from phones.types.twilio import Twilio
 from tests.fakes import Asked, Entry, FakeHttp, answer
+from tests.phones.cases import Cases
 
 ACCOUNT = "AC" + "0123456789abcdef" * 2
 SERVICE = "MG" + "0123456789abcdef" * 2
@@ -954,3 +955,51 @@ def test_no_secret_is_written_down(server: Callable[[int, bytes], str]) -> None:
     assert "Body=Bonjour" in traces[0].sent
     for secret in secrets:
         assert secret not in repr(traces)
+
+
+# ---- The cases of every type --------------------------------------------------------------------
+
+
+def reported(status: str, sid: str = SID, *, query: str = "?message=m-42") -> Callback:
+    return callback(form={"MessageSid": sid, "MessageStatus": status}, query=query)
+
+
+def received(**changes: str) -> Callback:
+    return callback("incoming", {**INCOMING, **changes})
+
+
+CASES = Cases(
+    settings=SETTINGS,
+    route=MESSAGES,
+    accepted=answer(201, message()),
+    provider_id=SID,
+    text_of=lambda asked: asked.form["Body"][0],
+    error_body=(answer(201, message(status="failed", error_code=21610)), OptedOut),
+    refusals={
+        400: (refusal(400, 21211), BadNumber),
+        401: (refusal(401, 20003), Misconfigured),
+        402: (refusal(402, 99999), NoCredit),
+        429: (refusal(429, 20429, Retry_After="7"), Throttled),
+        500: (refusal(500, 20500), OutcomeUnknown),
+    },
+    reports={
+        "sent": (reported("sent"), Delivery.SENT),
+        "delivered": (reported("delivered"), Delivery.DELIVERED),
+        "undelivered": (reported("undelivered"), Delivery.FAILED),
+        "failed": (reported("failed"), Delivery.FAILED),
+        "still queued": (reported("queued"), None),
+        "unknown status": (reported("of tomorrow"), None),
+        "unknown message": (reported("delivered", "SM0", query=""), Delivery.DELIVERED),
+    },
+    incoming={
+        "valid": (received(Body="Oui"), IncomingSms(TO, "Oui", SID, NUMBER)),
+        "empty": (received(Body=""), IncomingSms(TO, "", SID, NUMBER)),
+        "unicode": (received(), IncomingSms(TO, "Oui 👍 à demain", SID, NUMBER)),
+        "no sender": (received(From=""), Malformed),
+    },
+    signed=(
+        reported("sent"),
+        callback(form={"MessageSid": SID}, token=None),
+        callback(form={"MessageSid": SID}, token="another token"),
+    ),
+)
