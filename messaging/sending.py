@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import timedelta
@@ -38,6 +38,7 @@ from phones.base import (
     NoCredit,
     OutgoingSms,
     PhoneError,
+    Sent,
     Throttled,
     outcome_of,
 )
@@ -55,8 +56,10 @@ _REST, _LONGEST_REST = 2.0, 60.0
 _NAP_SHARED, _NAP = 0.05, 0.5
 # Seconds that a result waits for others: a transaction each would cost more than the messages.
 _GATHER = 0.01
+# Requests at a time to a provider that takes many messages in each.
+_WIDTH_OF_BULK = 2
 
-_Flight = Future[Outcome]
+_Flight = Future[list[Outcome]]
 # In the very words of the index `message_order`: SQLite takes a partial index for an IN only where it
 # reads the same values as text, and would else look through all the phone has ever sent.
 _UNDER_WAY = RawSQL("status IN ('queued', 'sending')", [], BooleanField())
@@ -89,10 +92,13 @@ def due(phone: Phone) -> QuerySet[Message]:
     ).order_by("priority", "not_before", "id")
 
 
-def claim(phone: Phone, run: uuid.UUID, limit: int) -> list[Message]:
-    """Make up to `limit` due messages ours, durably, and give them."""
+def claim(phone: Phone, run: uuid.UUID, limit: int, *, alike: bool = False) -> list[Message]:
+    """Make up to `limit` due messages ours, durably, and give them.
+
+    `alike` = only those that one request can carry: they say the same, and have no picture.
+    """
     with transaction.atomic():
-        chosen = due(phone)
+        chosen = _alike(due(phone)) if alike else due(phone)
         if connection.features.has_select_for_update_skip_locked:
             chosen = chosen.select_for_update(skip_locked=True, of=("self",))
         messages = list(chosen.prefetch_related("media")[:limit])
@@ -112,6 +118,16 @@ def claim(phone: Phone, run: uuid.UUID, limit: int) -> list[Message]:
     return messages
 
 
+def _alike(chosen: QuerySet[Message]) -> QuerySet[Message]:
+    """Give those of `chosen` that say the same as the first; only that one if it has a picture."""
+    first = chosen.first()
+    if first is None:
+        return chosen.none()
+    if first.media.exists():
+        return chosen.filter(pk=first.pk)
+    return chosen.filter(text=first.text, flash=first.flash, media=None)
+
+
 class Run:
     """One turn of one phone: up to `width` messages in flight, results written as they come."""
 
@@ -120,7 +136,10 @@ class Run:
     ) -> None:
         self.phone = phone
         self.id = uuid.uuid4()
-        self.width: int = settings.SENDING_CONCURRENCY
+        kind = phone.kind
+        # Messages that one request carries; where it is many, few requests at a time are enough.
+        self.bulk = kind.bulk_size if kind.can.bulk else 1
+        self.width: int = settings.SENDING_CONCURRENCY if self.bulk == 1 else _WIDTH_OF_BULK
         self._stop = stop
         self._others = others
         self._traces = threading.local()
@@ -149,9 +168,9 @@ class Run:
             nap = 0.0
             # Claim in handfuls: a transaction per message would cost more than the message.
             if going_on and len(self._flying) <= self.width // 2:
-                messages, nap = self._next(self.width - len(self._flying))
-                for message in messages:
-                    self._flying.add(pool.submit(self._hand_over, message))
+                batches, nap = self._next(self.width - len(self._flying))
+                for batch in batches:
+                    self._flying.add(pool.submit(self._hand_over, batch))
             if self._flying:
                 self._settle(_land(self._flying, nap))
             elif not (going_on and self._rest(nap)):
@@ -165,8 +184,8 @@ class Run:
         time.sleep(min(nap, _NAP_SHARED if shared else _NAP))
         return not shared
 
-    def _next(self, room: int) -> tuple[list[Message], float]:
-        """Claim what the rate allows: (messages, seconds to wait if it allows none).
+    def _next(self, room: int) -> tuple[list[list[Message]], float]:
+        """Claim what the rate allows: (one list per request, seconds to wait if it allows none).
 
         With the queue server or the database away the run ends, once what flies has landed.
         """
@@ -175,10 +194,11 @@ class Run:
             if pace.held:
                 self._halted = True
                 return [], 0.0
-            granted, nap = limits.take(self.phone, pace, room)
+            is_bulk = self.bulk > 1
+            granted, nap = limits.take(self.phone, pace, self.bulk if is_bulk else room)
             if not granted:
                 return [], max(nap, 0.001)
-            messages = claim(self.phone, self.id, granted)
+            messages = claim(self.phone, self.id, granted, alike=is_bulk)
         except (QueueDown, *DatabaseAway) as error:
             logger.warning("Phone %s stops sending for now: %s", self.phone.pk, error)
             self._halted = True
@@ -187,16 +207,18 @@ class Run:
         # What is claimed must be sent, even where the queue server has just gone.
         with suppress(QueueDown):
             limits.charge(self.phone, pace, used - granted)
-        return messages, 0.0
+        if is_bulk:
+            return [messages] if messages else [], 0.0
+        return [[message] for message in messages], 0.0
 
-    def _hand_over(self, message: Message) -> Outcome:
-        """Send one message. Runs in a thread of the pool and touches no database."""
+    def _hand_over(self, batch: list[Message]) -> list[Outcome]:
+        """Send what one request carries. Runs in a thread of the pool and touches no database."""
         self._traces.kept = []
-        sent, error, unreachable = None, None, False
+        error, unreachable = None, False
         try:
-            sent = self._line.send(_outgoing(message))
+            return self._sent(batch)
         except PhoneError as problem:
-            error = hushed(self.phone, problem)
+            error = problem
         except (NotSent, NoAnswer) as problem:
             unreachable = isinstance(problem, NotSent)
             error = outcome_of(problem)
@@ -205,10 +227,37 @@ class Run:
             # Its words may hold what the provider said, and that what it was told.
             trace = redactor_of(self.phone).text(traceback.format_exc())
             logger.error(
-                "Phone type %s failed on message %s\n%s", self.phone.type, message.pk, trace
+                "Phone type %s failed on message %s\n%s", self.phone.type, batch[0].pk, trace
             )
             error = BadAnswer(f"This phone type has an error: {type(problem).__name__}.")
-        return Outcome(message, sent, error, unreachable, tuple(self._traces.kept))
+        return self._outcomes(batch, [error] * len(batch), unreachable)
+
+    def _sent(self, batch: list[Message]) -> list[Outcome]:
+        if len(batch) == 1:
+            return self._outcomes(batch, [self._line.send(_outgoing(batch[0]))])
+        results = self._line.send_many([_outgoing(message) for message in batch])
+        if len(results) != len(batch):
+            raise BadAnswer(f"{len(batch)} messages left, and {len(results)} results came back.")
+        return self._outcomes(batch, results)
+
+    def _outcomes(
+        self,
+        batch: list[Message],
+        results: Sequence[Sent | PhoneError],
+        unreachable: bool = False,
+    ) -> list[Outcome]:
+        """Give one outcome per message; what was said to the provider goes with the first."""
+        traces = tuple(self._traces.kept)
+        return [
+            Outcome(
+                message,
+                sent=result if isinstance(result, Sent) else None,
+                error=hushed(self.phone, result) if isinstance(result, PhoneError) else None,
+                unreachable=unreachable,
+                traces=() if index else traces,
+            )
+            for index, (message, result) in enumerate(zip(batch, results, strict=True))
+        ]
 
     def _note(self, trace: Trace) -> None:
         self._traces.kept.append(trace)
@@ -218,7 +267,8 @@ class Run:
         if not landed:
             return
         # One that fell apart on its way home leaves its message to the lease.
-        outcomes = [flight.result() for flight in landed if not flight.exception()]
+        home = [flight for flight in landed if not flight.exception()]
+        outcomes = [outcome for flight in home for outcome in flight.result()]
         record(self.id, self.phone, outcomes)
         self._flying -= landed
         try:
@@ -276,6 +326,7 @@ def _land(flying: set[_Flight], nap: float) -> set[_Flight]:
 def _outgoing(message: Message) -> OutgoingSms:
     return OutgoingSms(
         reference=str(message.pk),
+        key=f"{message.submission.hex[:16]}-{message.pk}",
         to=message.peer,
         text=message.text,
         media=tuple(media.attachment(item) for item in message.media.all()),

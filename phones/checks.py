@@ -26,6 +26,8 @@ _METHODS = {
     "opt_out": "parse",
     "balance": "balance",
     "signed": "verify",
+    "polling": "poll",
+    "bulk": "send_many",
 }
 # Capability → the addresses of which the provider calls one.
 _ADDRESSES = {

@@ -167,11 +167,11 @@ def test_what_flies_is_recorded_when_claiming_fails(
     scripted.seconds = 0.05
     real, calls = sending.claim, []
 
-    def claim(*arguments: Any) -> Any:
+    def claim(*arguments: Any, **options: Any) -> Any:
         calls.append(1)
         if len(calls) > 1:
             raise error
-        return real(*arguments)
+        return real(*arguments, **options)
 
     monkeypatch.setattr(sending, "claim", claim)
     with suppress(RuntimeError):

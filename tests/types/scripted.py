@@ -19,6 +19,7 @@ from phones.base import (
     Fetched,
     IncomingMedia,
     OutgoingSms,
+    PhoneError,
     PhoneType,
     Polled,
     Sent,
@@ -53,6 +54,8 @@ class Scripted(PhoneType):
     parsing: ClassVar[Exception | None] = None
     verifying: ClassVar[Exception | None] = None
     polls: ClassVar[list[object]] = []
+    batches: ClassVar[list[list[str]]] = []
+    bulk_outcomes: ClassVar[list[object]] = []
     asked: ClassVar[list[tuple[str, list[str]]]] = []
     fetched: ClassVar[object] = Fetched(b"", "")
     seconds: ClassVar[float] = 0
@@ -64,6 +67,7 @@ class Scripted(PhoneType):
         cls.script = defaultdict(list)
         cls.sent, cls.parsed = [], []
         cls.polls, cls.asked = [], []
+        cls.batches, cls.bulk_outcomes = [], []
         cls.parsing = cls.verifying = None
         cls.seconds = 0
         cls.flying = cls.most_flying = 0
@@ -95,6 +99,15 @@ class Scripted(PhoneType):
         if self.parsing:
             raise self.parsing
         return list(self.parsed)
+
+    def send_many(self, batch: Sequence[OutgoingSms]) -> list[Sent | PhoneError]:
+        type(self).batches.append([sms.to for sms in batch])
+        outcome = self.bulk_outcomes.pop(0) if self.bulk_outcomes else None
+        if isinstance(outcome, Exception):
+            raise outcome
+        if isinstance(outcome, list):
+            return outcome
+        return [Sent(f"id-{sms.reference}") for sms in batch]
 
     def poll(self, cursor: str, pending: Sequence[str]) -> Polled:
         type(self).asked.append((cursor, list(pending)))
