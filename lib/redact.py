@@ -16,7 +16,7 @@ _HEADERS = {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-a
 # Characters. Shorter values would blank out ordinary words.
 _SHORTEST = 4
 # What in an address of ours opens something to whoever knows it.
-_OPENING = re.compile(r"/(callbacks|join|media|signup|password/reset)/[^/\s?]+")
+_OPENING = re.compile(r"/(callbacks|c/ex|join|media|signup|password/reset)/[^/\s?]+")
 
 
 class Redactor:

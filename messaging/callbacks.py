@@ -61,20 +61,22 @@ def _take(request: HttpRequest, token: str, name: str) -> HttpResponse:
     try:
         kind.verify(said)
     except BadSignature as error:
-        return _refuse(phone, name, request, said, 403, str(error) or "The signature is wrong.")
+        why = str(error) or "The signature is wrong."
+        return _refuse(phone, endpoint.name, request, said, 403, why)
     try:
         events = kind.parse(name, said)
     except Malformed as error:
-        return _refuse(phone, name, request, said, 400, str(error))
+        return _refuse(phone, endpoint.name, request, said, 400, str(error))
     with transaction.atomic():
         about = receiving.apply(phone, events)
         _log(phone, request, said, 200, message=about[0] if about else 0)
-        _note(phone, name, refused=False)
+        _note(phone, endpoint.name, refused=False)
     return _answer(kind, name)
 
 
 def _endpoint(phone: Phone, name: str) -> Endpoint | None:
-    return next((item for item in phone.kind.endpoints if item.name == name), None)
+    wanted = phone.kind.actions.get(name, name)
+    return next((item for item in phone.kind.endpoints if item.name == wanted), None)
 
 
 def _body(request: HttpRequest) -> bytes:

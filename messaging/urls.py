@@ -24,6 +24,11 @@ urlpatterns = [
     re_path(r"^media/(?P<token>[^/]+)/?$", files.public, name="media_public"),
     # With or without the slash: a provider does not follow a redirect with its POST.
     re_path(
+        r"^c/ex/(?P<token>[A-Za-z0-9_-]+)/(?P<endpoint>[a-z_]+)/?$",
+        callbacks.callback,
+        name="channel",
+    ),
+    re_path(
         r"^callbacks/(?P<token>[A-Za-z0-9_-]+)/(?P<endpoint>[a-z_]+)/?$",
         callbacks.callback,
         name="callback",

@@ -398,6 +398,8 @@ class PhoneType:
     unsigned: ClassVar[Words] = ""
     # Segments per second that a new phone of this type starts with.
     rate: ClassVar[float] = 1
+    # Other names that the provider's habit gives to endpoints in /c/ex/<token>/<name>: {name: endpoint}.
+    actions: ClassVar[Mapping[str, str]] = {}
     # Messages that one request of `send_many` takes at most.
     bulk_size: ClassVar[int] = 1
     # Seconds between two looks of `poll`.
@@ -466,6 +468,13 @@ class PhoneType:
     def connect(self) -> str:
         """Set our callback addresses at the provider; give one sentence that says what was set."""
         raise NotImplementedError
+
+    def sheets(self) -> list[tuple[Words, str]]:
+        """Give what managers copy or check, as (heading, text): configuration, a sample request.
+
+        Without secrets, but with the callback addresses.
+        """
+        return []
 
     @classmethod
     def connects(cls) -> bool:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from phones.base import Endpoint, PhoneType
+from phones.base import Endpoint, PhoneType, Words
+from phones.lines import line
 from phones.models import Exchange, Phone
 
 # Lines of one page of exchanges, and of stray reports.
@@ -73,3 +74,8 @@ def exchanges_of(phone: Phone, *, before: str = "") -> Exchanges:
 def stray_reports(phone: Phone) -> list[Any]:
     """Give the newest status reports that fit no message."""
     return list(phone.reports.filter(message=None).order_by("-pk")[:PAGE])
+
+
+def sheets_of(phone: Phone) -> list[tuple[Words, str]]:
+    """Give what managers copy or check: configuration to paste, a sample of the request."""
+    return line(phone).sheets()

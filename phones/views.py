@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.http import MemberRequest, manager, member
 from phones import matrix, needs, registry, services
 from phones.base import PhoneType
-from phones.details import addresses_of, exchanges_of, has_to_paste, stray_reports
+from phones.details import addresses_of, exchanges_of, has_to_paste, sheets_of, stray_reports
 from phones.forms import PauseForm, PhoneForms, forms_for_edit, forms_for_new
 from phones.health import health_of, kind_of, pace_of
 from phones.models import PauseReason, Phone
@@ -60,6 +60,7 @@ def phone(request: MemberRequest, pk: int) -> HttpResponse:
         "addresses": addresses_of(shown, kind),
         "exchanges": exchanges_of(shown, before=request.GET.get("before", "")),
         "reports": stray_reports(shown),
+        "sheets": sheets_of(shown) if request.membership.may_manage and kind else [],
         "pause_form": PauseForm(),
         "may_check": kind is not None and services.can_check(kind),
     }

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 OPEN = {
     "account_change_password", "account_inactive", "account_login", "account_logout",
     "account_reset_password", "account_reset_password_done", "account_reset_password_from_key",
-    "account_reset_password_from_key_done", "account_signup", "callback", "favicon", "healthz",
+    "account_reset_password_from_key_done", "account_signup", "callback", "channel", "favicon", "healthz",
     "invitation", "media_public", "set_language", "setup", "setup_site", "sign_up_finish",
 }  # fmt: skip
 # Behind log-in, for oneself.

@@ -143,3 +143,21 @@ def test_any_bytes_are_answered(content_type, provider, line, scripted) -> None:
     answer = provider.post(address(line), b"\xff\x00%%%zz&&=", content_type=content_type)
 
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("slash", ["/", ""])
+def test_a_type_may_be_called_by_names_of_its_habit(
+    slash: str, provider, line, scripted, monkeypatch
+) -> None:
+    monkeypatch.setattr(scripted, "actions", {"receive": "incoming"})
+    scripted.parsed = [IncomingSms(number(1), "Yes", "IN1")]
+
+    answer = provider.post(f"/c/ex/{line.token}/receive{slash}", {"text": "Yes"})
+
+    assert answer.status_code == 200
+    assert Message.objects.get().text == "Yes"
+    assert EndpointCall.objects.get().endpoint == "incoming"
+
+
+def test_names_that_are_no_habit_of_the_type_are_404(provider, line) -> None:
+    assert provider.post(f"/c/ex/{line.token}/receive/").status_code == 404
