@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[2]
 
 def test_a_file_or_folder_is_a_type_and_its_name_is_the_slug() -> None:
     types = ROOT / "phones/types"
-    files = {file.stem for file in types.glob("*.py")} - {"__init__"}
-    folders = {file.parent.name for file in types.glob("*/__init__.py")}
+    files = {file.stem for file in types.glob("[!_]*.py")}
+    folders = {file.parent.name for file in types.glob("[!_]*/__init__.py")}
 
     assert set(registry.all_types()) == files | folders
     assert all(kind.slug == slug for slug, kind in registry.all_types().items())
