@@ -67,6 +67,7 @@ def at(name: str, things: dict[str, dict[str, Any]]) -> str:
     """Give an address; those that are open to the world have arguments of their own."""
     arguments: dict[str, tuple[str, ...]] = {
         "callback": (Phone.objects.all()[0].token, "status"),
+        "channel": (Phone.objects.all()[0].token, "receive"),
         "invitation": ("token",),
         "media_public": ("1:1:1",),
         "sign_up_finish": ("token",),

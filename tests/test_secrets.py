@@ -60,7 +60,7 @@ TWILIO = {
 OF_A_PHONE = {"phone", "phone_addresses", "phone_edit", "phone_rotate", "phone_delete"}
 # Without a page of their own, or for strangers.
 NOT_PAGES = {
-    "account_logout", "account_reset_password_from_key", "callback", "invitation", "media_public",
+    "account_logout", "account_reset_password_from_key", "callback", "channel", "invitation", "media_public",
     "set_language", "sign_up_finish",
 }  # fmt: skip
 
