@@ -100,7 +100,9 @@ class Textbelt(PhoneType):
         _("Buy a key at textbelt.com. There is no account: who has the key has the messages."),
         _("Fill in the key, save, and test the connection. Nothing is sent."),
         _("Messages with links are refused until Textbelt has verified who you are."),
-        _("Or run the open-source server and write its address under More settings, without a key."),
+        _(
+            "Or run the open-source server and write its address under More settings, without a key."
+        ),
     )
     endpoints = (
         Endpoint(

@@ -16,7 +16,6 @@ pytestmark = pytest.mark.peer
 ROOT = Path(__file__).parents[2]
 HEART = [
     "tests/lib/test_bulk.py",
-    "tests/messaging/test_callbacks.py",
     "tests/messaging/test_hardening.py",
     "tests/messaging/test_sending.py",
     "tests/smsapp/test_home.py",
