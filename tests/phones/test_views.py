@@ -514,3 +514,16 @@ def test_a_name_with_markup_is_only_a_name(as_alice: Client, phone: Phone) -> No
         page = text(as_alice.get(at(name, phone)))
         assert "<img src=x>" not in page
         assert "&lt;img src=x&gt;" in page
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "es"])
+@pytest.mark.parametrize("slug", list(registry.all_types()))
+def test_the_form_of_every_type_opens_in_every_language(
+    slug: str, language: str, alice: User, as_alice: Client
+) -> None:
+    User.objects.filter(pk=alice.pk).update(language=language)
+
+    page = as_alice.get(f"/phones/add/{slug}/")
+
+    assert page.status_code == 200
+    assert f'<html lang="{language}"' in page.content.decode()
