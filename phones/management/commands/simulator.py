@@ -49,8 +49,13 @@ class Command(BaseCommand):
             port=options["port"],
             deliver_to=_place(options["deliver_to"]),
             pace=options["pace"],
-            ready=lambda address: self.stdout.write(f"The simulator is ready: {address}"),
+            ready=self._announce,
         )
+
+    def _announce(self, address: str) -> None:
+        self.stdout.write(f"The simulator is ready: {address}")
+        # Into a pipe Python writes only when its buffer is full: whoever waits would wait for ever.
+        self.stdout.flush()
 
 
 def _place(url: str) -> tuple[str, int] | None:
