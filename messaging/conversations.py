@@ -99,6 +99,16 @@ def note_incoming(message: Message) -> None:
         )
 
 
+def note_more(message_id: int) -> None:
+    """Make a message unread again to which something was added. Within a transaction."""
+    read = Message.objects.filter(pk=message_id, read_at__isnull=False)
+    if message := read.first():
+        read.update(read_at=None)
+        Conversation.objects.filter(workspace=message.workspace_id, peer=message.peer).update(
+            unread=F("unread") + 1
+        )
+
+
 def note_outgoing(workspace: Workspace, messages: Sequence[Message]) -> None:
     """Put outgoing messages at the end of the conversations that exist. Within a transaction."""
     by_peer = {message.peer: message for message in messages}

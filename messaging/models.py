@@ -46,7 +46,8 @@ class Message(models.Model):
     `peer` is theirs (E.164, or a short code or name for incoming ones), `own` ours at that time.
     `send_at` is when it is wanted; `not_before` when it may be tried next. `claim` names the sending
     run that holds it, until `lease_until`. `submission` + `peer` make a double click harmless.
-    `cost` is in millionths of `currency`. Times are null until the state was reached.
+    `cost` is in millionths of `currency`. Times are null until the state was reached. `partial` = it
+    came in parts, and not all of them have come.
     """
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="messages")
@@ -59,6 +60,7 @@ class Message(models.Model):
     encoding = models.CharField(max_length=5, default="gsm7")
     segments = models.PositiveSmallIntegerField(default=1)
     flash = models.BooleanField(default=False)
+    partial = models.BooleanField(default=False)
     priority = models.PositiveSmallIntegerField(default=Priority.NORMAL, choices=Priority.choices)
     submission = models.UUIDField(default=uuid.uuid4)
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
@@ -153,6 +155,50 @@ class Message(models.Model):
     @property
     def can_resend(self) -> bool:
         return self.status == Status.UNKNOWN
+
+
+class PartSet(models.Model):
+    """The parts of one long incoming message. `message` is what they became, whole or partial."""
+
+    phone = models.ForeignKey(Phone, models.CASCADE, related_name="part_sets")
+    sender = models.CharField(max_length=40)
+    to = models.CharField(max_length=40, blank=True)
+    reference = models.CharField(max_length=100)
+    total = models.PositiveSmallIntegerField()
+    message = models.OneToOneField(
+        Message, models.CASCADE, null=True, blank=True, related_name="part_set"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["phone", "sender", "reference"], name="part_set_key"),
+            models.Index(
+                fields=["created_at"], condition=models.Q(message=None), name="part_set_waiting"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sender} {self.reference}"
+
+
+class IncomingPart(models.Model):
+    """One part. `text` is UTF-16 (big-endian), so that halves of one character find each other."""
+
+    set = models.ForeignKey(PartSet, models.CASCADE, related_name="parts")
+    number = models.PositiveSmallIntegerField()
+    text = models.BinaryField()
+    provider_id = models.CharField(max_length=100, blank=True)
+    at = models.DateTimeField(null=True, blank=True)
+    received_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["set", "number"], name="one_part_per_number")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.set_id} {self.number}"
 
 
 class Attempt(models.Model):

@@ -81,5 +81,6 @@ def pending(phone: Phone) -> list[str]:
 
 def _store(phone: Phone, polled: Polled) -> None:
     with transaction.atomic():
-        receiving.apply(phone, polled.events)
+        # The phone first: a callback of it that joins parts locks in this order too.
         Phone.objects.filter(pk=phone.pk).update(poll_cursor=polled.cursor, poll_problem="")
+        receiving.apply(phone, polled.events)

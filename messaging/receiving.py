@@ -18,9 +18,9 @@ from contacts.models import OptOut
 from contacts.services import opt_in, opt_out
 from lib import e164, gsm, stored
 from lib.jobs import enqueue
-from messaging import media
-from messaging.conversations import note_incoming
-from messaging.models import Attempt, Call, Direction, Message, Report, Status
+from messaging import media, parts
+from messaging.conversations import note_incoming, note_more
+from messaging.models import Attempt, Call, Direction, Message, PartSet, Report, Status
 from phones.base import (
     Delivery,
     Event,
@@ -55,6 +55,9 @@ _LONGEST_NUMBER = 20
 def apply(phone: Phone, events: Sequence[Event]) -> list[int]:
     """Store what a callback said, in one transaction; give the ids of the messages it was about."""
     with transaction.atomic():
+        # Before anything else is locked: who locks in one order does not wait for each other.
+        if any(isinstance(event, IncomingSms) and parts.is_part(event) for event in events):
+            parts.lock(phone)
         return [pk for event in events if (pk := _apply(phone, event))]
 
 
@@ -191,6 +194,10 @@ def _match(phone: Phone, parked: Report) -> bool:
 
 def store_incoming(phone: Phone, event: IncomingSms) -> int | None:
     """Store a message somebody sent us, unread; a repetition changes nothing."""
+    if parts.is_part(event):
+        into = parts.keep(phone, event)
+        is_due = into and (into.message_id or not parts.missing(into))
+        return _store_joined(into) if into and is_due else None
     text = stored.text(event.text.replace("\x00", ""))
     length = gsm.measure(text)
     message = Message(
@@ -218,6 +225,38 @@ def store_incoming(phone: Phone, event: IncomingSms) -> int | None:
     for item in media.expect(message, event.media):
         enqueue(media.fetch, item.pk)
     return message.pk
+
+
+def _store_joined(joined: PartSet) -> int | None:
+    """Make one message of the parts that are here, or add to the one that was made without some."""
+    event = parts.join(joined)
+    pk = joined.message_id or store_incoming(joined.phone, event)
+    if pk is None:
+        return None
+    text = stored.text(event.text.replace("\x00", ""))
+    Message.objects.filter(pk=pk).update(
+        text=text,
+        encoding=gsm.measure(text).encoding,
+        segments=joined.total,
+        partial=bool(parts.missing(joined)),
+    )
+    if joined.message_id:
+        note_more(joined.message_id)
+    else:
+        PartSet.objects.filter(pk=joined.pk).update(message=pk)
+    return pk
+
+
+def show_partial() -> int:
+    """Make messages of what is there where the other parts do not come; give how many."""
+    return sum(_show_partial(late) for late in parts.late())
+
+
+def _show_partial(late: PartSet) -> bool:
+    with transaction.atomic():
+        parts.lock(late.phone)
+        found = parts.waiting(late)
+        return found is not None and _store_joined(found) is not None
 
 
 def store_call(phone: Phone, event: IncomingCall) -> None:

@@ -175,6 +175,18 @@ class StatusReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One piece of a longer message that comes in pieces: the `number`-th of `total`, from 1.
+
+    Pieces with the same sender, to, `reference` and `total` belong together.
+    """
+
+    reference: str
+    number: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class IncomingMedia:
     """Where an incoming picture can be fetched from, with this phone's credentials."""
 
@@ -184,7 +196,11 @@ class IncomingMedia:
 
 @dataclass(frozen=True, slots=True)
 class IncomingSms:
-    """A message that somebody sent us. `provider_id` tells a repetition from a second message."""
+    """A message that somebody sent us. `provider_id` tells a repetition from a second message.
+
+    With `part` it is a piece of one, with a `provider_id` of its own where there is one. Its text may
+    begin or end with half of a surrogate pair: phones cut an emoji in two.
+    """
 
     sender: str
     text: str
@@ -192,6 +208,7 @@ class IncomingSms:
     to: str = ""
     media: tuple[IncomingMedia, ...] = ()
     at: datetime | None = None
+    part: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -297,6 +297,8 @@ SENDING_CONCURRENCY = env.int("SENDING_CONCURRENCY", 16)
 TICK_SECONDS = env.int("TICK_SECONDS", 2)
 # Days that exchanges with providers are kept.
 KEEP_EXCHANGES_DAYS = env.int("KEEP_EXCHANGES_DAYS", 7)
+# Seconds that the first parts of a long reply wait for the others before they are shown without them.
+PARTS_WAIT = env.int("PARTS_WAIT", 600)
 # Bytes of a callback; larger ones are answered 413.
 CALLBACK_LIMIT = 256 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 3 * 1024 * 1024

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 HEART = [
     "tests/lib/test_bulk.py",
     "tests/messaging/test_hardening.py",
+    "tests/messaging/test_parts.py",
     "tests/messaging/test_sending.py",
     "tests/smsapp/test_home.py",
 ]

@@ -58,7 +58,7 @@ class Vonage(PhoneType):
         call_end=yes(_("With a number that can take calls")),
         own_name=yes(_("Not to the US and Canada")),
         unicode=yes(),
-        long=yes(_("The SMS API brings long replies in parts")),
+        long=yes(),
         balance=yes(),
         price=yes(_("With the SMS API")),
         polling=no(),

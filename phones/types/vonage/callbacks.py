@@ -17,6 +17,7 @@ from phones.base import (
     IncomingSms,
     Malformed,
     OptOutNotice,
+    Part,
     Reason,
     StatusReport,
 )
@@ -128,9 +129,6 @@ def _sms(said: dict[str, Any]) -> list[Event]:
     text = _text(said, "text")
     if _text(said, "type") == "binary":
         text = _text(said, "data")
-    if _text(said, "concat").lower() == "true":
-        # A part comes alone and in any order; so people can at least put them together.
-        text = f"({_text(said, 'concat-part')}/{_text(said, 'concat-total')}) {text}"
     return [
         IncomingSms(
             sender=_international(_need(said, "msisdn")),
@@ -138,8 +136,17 @@ def _sms(said: dict[str, Any]) -> list[Event]:
             provider_id=_need(said, "messageId"),
             to=_international(_text(said, "to")),
             at=_moment(_text(said, "message-timestamp")),
+            part=_part(said),
         )
     ]
+
+
+def _part(said: dict[str, Any]) -> Part | None:
+    number, total = _text(said, "concat-part"), _text(said, "concat-total")
+    counted = all(re.fullmatch(r"[0-9]{1,3}", count) for count in (number, total))
+    if _text(said, "concat").lower() != "true" or not counted:
+        return None
+    return Part(_text(said, "concat-ref"), int(number), int(total))
 
 
 def _call(said: dict[str, Any], *, has_rung: bool) -> list[Event]:

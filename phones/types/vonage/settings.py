@@ -46,8 +46,8 @@ class SettingsForm(PhoneType.Settings):
     api = forms.ChoiceField(
         label=_("API"),
         help_text=_(
-            "As it stands under API Settings → SMS settings. The Messages API can send pictures and "
-            "joins the parts of long replies; the SMS API can send flash messages."
+            "As it stands under API Settings → SMS settings. The Messages API can send pictures, the SMS "
+            "API flash messages."
         ),
         choices=((MESSAGES, _("Messages API")), (SMS, _("SMS API"))),
         initial=MESSAGES,

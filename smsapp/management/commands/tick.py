@@ -25,6 +25,7 @@ DUTIES: tuple[tuple[Callable[[], int], float], ...] = (
     (sweeping.cancel_orphans, 20),
     (polling.wake_due, 5),
     (receiving.match_all_parked, 20),
+    (receiving.show_partial, 20),
     (sweeping.fetch_late_media, 120),
     (sweeping.prune_exchanges, 3600),
 )

@@ -32,6 +32,7 @@ from phones.base import (
     OptOutNotice,
     OutcomeUnknown,
     OutgoingSms,
+    Part,
     PhoneError,
     Reason,
     Rejected,
@@ -685,22 +686,30 @@ def test_a_message_of_the_sms_api_is_received_each_way(way: str) -> None:
     assert events == [IncomingSms(TO, "Oui", "0A0000000123ABCD1", NUMBER, (), TIME)]
 
 
-@pytest.mark.parametrize(
-    ("changes", "text"),
-    [
-        (
-            {"concat": "true", "concat-ref": "7", "concat-total": "3", "concat-part": "2"},
-            "(2/3) Oui",
-        ),
-        ({"type": "binary", "text": "", "data": "0a0b", "udh": "06"}, "0a0b"),
-    ],
-    ids=["part", "binary"],
-)
-def test_what_the_sms_api_does_not_join_is_not_lost(changes: dict[str, str], text: str) -> None:
-    [sms] = vonage(api="sms").parse("incoming", callback("incoming", form={**IN_SMS, **changes}))
+IN_PARTS = {**IN_SMS, "concat": "true", "concat-ref": "7", "concat-total": "3", "concat-part": "2"}
+
+
+def test_a_part_of_a_long_message_says_where_it_belongs() -> None:
+    [sms] = vonage(api="sms").parse("incoming", callback("incoming", form=IN_PARTS))
 
     assert isinstance(sms, IncomingSms)
-    assert sms.text == text
+    assert (sms.text, sms.part) == ("Oui", Part("7", 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({**IN_PARTS, "concat-part": "²"}, "Oui"),
+        ({**IN_PARTS, "concat-total": ""}, "Oui"),
+        ({**IN_SMS, "type": "binary", "text": "", "data": "0a0b", "udh": "06"}, "0a0b"),
+    ],
+    ids=["odd number", "no total", "binary"],
+)
+def test_what_the_sms_api_says_oddly_is_not_lost(fields: dict[str, str], text: str) -> None:
+    [sms] = vonage(api="sms").parse("incoming", callback("incoming", form=fields))
+
+    assert isinstance(sms, IncomingSms)
+    assert (sms.text, sms.part) == (text, None)
 
 
 @pytest.mark.parametrize("missing", ["msisdn", "messageId"])
