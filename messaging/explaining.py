@@ -65,6 +65,8 @@ def summary(message: Message) -> str:
         Status.SKIPPED: _("It was left out and never sent.") % phone,
         Status.RECEIVED: _("It came in by %(phone)s.") % phone,
     }
+    if message.partial:
+        return _("It came in by %(phone)s, but a part of it never came.") % phone
     if message.is_scheduled:
         return _("It is planned for later, by %(phone)s.") % phone
     return sentences[Status(message.status)]

@@ -11,7 +11,7 @@ from messaging.actions import load_of
 from messaging.carrying import obstacle
 from messaging.counting import Count, count
 from messaging.explaining import summary
-from messaging.models import Conversation, Message, Status
+from messaging.models import Conversation, IncomingPart, Message, Status
 from messaging.threads import Picture
 from messaging.timeline import Step, steps
 from phones.details import Exchanges
@@ -58,7 +58,7 @@ def build(message: Message, now: datetime) -> Page:
     """Gather what the page of a message shows."""
     trail = list(message.trail.select_related("phone", "by").order_by("id"))
     reports = list(message.reports.select_related("phone").order_by("id"))
-    told = steps(message, trail, reports)
+    told = steps(message, trail, reports, _parts(message))
     if message.status == Status.QUEUED:
         told.append(waiting.why_waiting(message, now))
     return Page(
@@ -72,6 +72,12 @@ def build(message: Message, now: datetime) -> Page:
         length=count(message.text),
         every=_every(message, now),
     )
+
+
+def _parts(message: Message) -> list[IncomingPart]:
+    if not message.is_incoming or message.segments == 1:
+        return []
+    return list(IncomingPart.objects.filter(set__message=message).order_by("number"))
 
 
 def _exchanges(message: Message) -> Exchanges:
@@ -97,6 +103,8 @@ def _elsewhere(message: Message) -> list[Phone]:
 
 def _every(message: Message, now: datetime) -> int:
     """Give the seconds until the next look, 0 when nothing more is to come."""
+    if message.partial:
+        return _SELDOM
     if message.status not in _MOVING:
         return 0
     kind = kind_of(message.phone)

@@ -124,6 +124,7 @@ def _goes_on(message: Message, after: Message | None) -> bool:
     """Say whether the next message is theirs too, to the same phone and soon after."""
     return (
         after is not None
+        and not message.partial
         and message.is_incoming
         and after.is_incoming
         and after.phone_id == message.phone_id
@@ -153,5 +154,7 @@ def _version(messages: list[Message]) -> str:
     shown = [str(timezone.localdate())]
     for message in messages:
         shown.append(f"{message.pk} {message.status} {message.send_at} {message.phone_id}")
+        # The missing part of a message that was shown without it may still come.
+        shown.append(f"{message.partial} {len(message.text)}")
         shown += [f"{item.pk} {item.size} {item.problem}" for item in message.media.all()]
     return hashlib.blake2s("\n".join(shown).encode(), digest_size=8).hexdigest()

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from messaging.carrying import label_of
 from messaging.counting import segments
 from messaging.explaining import explain
-from messaging.models import Attempt, Message, Report, Status
+from messaging.models import Attempt, IncomingPart, Message, Report, Status
 from messaging.moments import moment, soon
 from phones.base import Delivery, Reason
 from phones.health import kind_of
@@ -41,11 +42,14 @@ class Step:
 
 
 def steps(
-    message: Message, trail: Sequence[Attempt] = (), reports: Sequence[Report] = ()
+    message: Message,
+    trail: Sequence[Attempt] = (),
+    reports: Sequence[Report] = (),
+    parts: Sequence[IncomingPart] = (),
 ) -> list[Step]:
-    """Give the steps of a message, oldest first."""
+    """Give the steps of a message, oldest first. `parts` are those an incoming one came in."""
     if message.is_incoming:
-        return _incoming(message)
+        return _incoming(message, parts)
     on_the_way = [
         *(_attempt(message, attempt) for attempt in trail),
         *(_early(message, report) for report in reports),
@@ -266,7 +270,7 @@ def _early(message: Message, report: Report) -> Step:
     )
 
 
-def _incoming(message: Message) -> list[Step]:
+def _incoming(message: Message, parts: Sequence[IncomingPart]) -> list[Step]:
     told = []
     if message.sent_at:
         told.append(
@@ -274,7 +278,33 @@ def _incoming(message: Message) -> list[Step]:
         )
     text = _("It reached us by %(phone)s.") % {"phone": message.phone}
     told.append(Step("inbox", GREEN, _("Received"), text, message.created_at, *_called(message)))
+    late = [part for part in parts if part.received_at > message.created_at]
+    told += [_late(message, part) for part in sorted(late, key=lambda part: part.received_at)]
+    if message.partial:
+        told.append(_incomplete(message, parts))
     return told
+
+
+def _late(message: Message, part: IncomingPart) -> Step:
+    numbers = {"number": part.number, "total": message.segments}
+    title = _("Part %(number)s of %(total)s came late") % numbers
+    return Step("inbox", GREEN, title, _("It was put into its place."), part.received_at)
+
+
+def _incomplete(message: Message, parts: Sequence[IncomingPart]) -> Step:
+    """Say which parts are not here; as many as there are segments were to come."""
+    here = {part.number for part in parts}
+    missing = [number for number in range(1, message.segments + 1) if number not in here]
+    title = ngettext(
+        "Part %(numbers)s of %(total)s never came",
+        "Parts %(numbers)s of %(total)s never came",
+        len(missing),
+    ) % {"numbers": ", ".join(map(str, missing)), "total": message.segments}
+    text = _(
+        "It was sent in parts, so this is what is there, with […] for the rest. What still comes within "
+        "a day is put into its place. Ask the person to send it again if you cannot do without."
+    )
+    return Step("help-circle", AMBER, title, text, message.created_at)
 
 
 # ---- Words --------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -221,3 +222,44 @@ def test_two_workers_that_get_two_parts_at_once_make_one_message(line) -> None:
         worker.join()
 
     assert texts() == ["One two three"]
+
+
+# ---- What people see ----------------------------------------------------------------------------
+
+
+def test_a_partial_message_says_so_where_it_is_read(line, as_vera: Client) -> None:
+    apply(line, [part("One ", 1, 3), part("three", 3, 3)])
+    pass_time(minutes=11)
+    show_partial()
+    message, conversation = Message.objects.get(), Conversation.objects.get()
+
+    page = as_vera.get(f"/messages/{message.pk}/").text
+    thread = as_vera.get(f"/inbox/{conversation.pk}/").text
+
+    assert "Part 2 of 3 never came" in page
+    assert "but a part of it never came" in page
+    assert "A part of this message never came." in thread
+    assert "One […]three" in thread
+
+
+def test_an_open_page_shows_the_part_that_came_late(line, as_vera: Client) -> None:
+    htmx = {"HX-Request": "true"}
+    apply(line, [part("One ", 1, 2)])
+    pass_time(minutes=11)
+    show_partial()
+    message, conversation = Message.objects.get(), Conversation.objects.get()
+    shown = as_vera.get(f"/messages/{message.pk}/").context["page"]
+    thread = as_vera.get(f"/inbox/{conversation.pk}/").context["thread"]
+
+    apply(line, [part("two", 2, 2)])
+    page = as_vera.get(f"/messages/{message.pk}/", {"seen": shown.fingerprint}, headers=htmx)
+    news = as_vera.get(
+        f"/inbox/{conversation.pk}/",
+        {"since": thread.first, "seen": thread.version},
+        headers=htmx,
+    )
+
+    assert shown.every
+    assert "Part 2 of 2 came late" in page.text
+    assert "never came" not in page.text
+    assert "One two" in news.text
