@@ -1,4 +1,4 @@
-"""What a person decides about messages that exist: cancel, send again, move to another phone.
+"""What a person decides about messages that exist: cancel, send again, move to another phone, settle.
 
 Each change is one conditional UPDATE naming the states it may follow, and leaves an Attempt that says
 who did it. What has left meanwhile is left alone.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -42,30 +43,54 @@ _FRESH = {
 
 def cancel(messages: QuerySet[Message], *, by: User) -> int:
     """Cancel those that still wait; give how many."""
-    waiting = messages.filter(status=Status.QUEUED).order_by("pk")
-    cancelled = 0
-    while ids := _cancel_some(waiting, by):
-        cancelled += ids
+    change = {"status": Status.CANCELLED}
+    cancelled = _end(messages, Status.QUEUED, change, kind=Attempt.Kind.CANCELLED, by=by)
     logger.info("Person %s cancelled %s messages.", by.pk, cancelled)
     return cancelled
 
 
-def _cancel_some(waiting: QuerySet[Message], by: User) -> int:
+def settle(messages: QuerySet[Message], *, arrived: bool, by: User) -> int:
+    """Write down what became of those whose outcome is unknown; give how many.
+
+    What the provider says of them later is heard as of any that arrived or failed.
+    """
+    change: dict[str, Any] = {"reason": Reason.BY_HAND, "code": "", "words": ""}
+    if arrived:
+        change |= {"status": Status.DELIVERED, "delivered_at": timezone.now()}
+    else:
+        change |= {"status": Status.FAILED}
+    kind = Attempt.Kind.ARRIVED if arrived else Attempt.Kind.LOST
+    settled = _end(messages, Status.UNKNOWN, change, kind=kind, by=by)
+    logger.info("Person %s settled %s messages: %s.", by.pk, settled, kind)
+    return settled
+
+
+def _end(
+    messages: QuerySet[Message],
+    state: Status,
+    change: dict[str, Any],
+    *,
+    kind: Attempt.Kind,
+    by: User,
+) -> int:
+    """Change those in a state, which must be another one then; give how many."""
+    found = messages.filter(status=state).order_by("pk")
+    ended = 0
+    while some := _end_some(found, state, change, kind, by):
+        ended += some
+    return ended
+
+
+def _end_some(
+    found: QuerySet[Message], state: Status, change: dict[str, Any], kind: Attempt.Kind, by: User
+) -> int:
     now = timezone.now()
     with transaction.atomic():
-        rows = waiting.select_for_update().values_list("pk", "phone_id")[:_BATCH]
+        rows = found.select_for_update().values_list("pk", "phone_id")[:_BATCH]
         chosen = dict(rows)
-        Message.objects.filter(pk__in=chosen, status=Status.QUEUED).update(
-            status=Status.CANCELLED, ended_at=now
-        )
+        Message.objects.filter(pk__in=chosen, status=state).update(ended_at=now, **change)
         Attempt.objects.bulk_create(
-            Attempt(
-                message_id=pk,
-                kind=Attempt.Kind.CANCELLED,
-                phone_id=phone,
-                by=by,
-                created_at=now,
-            )
+            Attempt(message_id=pk, kind=kind, phone_id=phone, by=by, created_at=now)
             for pk, phone in chosen.items()
         )
     return len(chosen)

@@ -44,6 +44,9 @@ def explain(reason: str) -> str:
             "by itself, so that nobody gets it twice."
         ),
         Reason.PHONE_GONE: _("Its phone was deleted while it waited. It never left."),
+        Reason.BY_HAND: _(
+            "The provider never answered; somebody found out that it did not arrive."
+        ),
     }
     return words.get(Reason(reason) if reason in Reason.values else Reason.NONE, words[Reason.NONE])
 
@@ -73,6 +76,8 @@ def summary(message: Message) -> str:
 
 
 def _delivered_after(message: Message) -> str:
+    if message.reason == Reason.BY_HAND:
+        return _("The provider never answered; somebody found out that it arrived.")
     since = max(message.created_at, message.send_at)
     seconds = int(((message.delivered_at or since) - since).total_seconds())
     words = {"phone": message.phone}

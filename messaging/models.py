@@ -156,6 +156,10 @@ class Message(models.Model):
     def can_resend(self) -> bool:
         return self.status == Status.UNKNOWN
 
+    @property
+    def can_settle(self) -> bool:
+        return self.status == Status.UNKNOWN
+
 
 class PartSet(models.Model):
     """The parts of one long incoming message. `message` is what they became, whole or partial."""
@@ -213,6 +217,8 @@ class Attempt(models.Model):
         RESENT = "resent", _("Sent again")
         CANCELLED = "cancelled", _("Cancelled")
         MOVED = "moved", _("Moved to another phone")
+        ARRIVED = "arrived", _("Settled: it arrived")
+        LOST = "lost", _("Settled: it did not arrive")
 
     message = models.ForeignKey(Message, models.CASCADE, related_name="trail")
     kind = models.CharField(max_length=10, choices=Kind.choices)

@@ -22,6 +22,13 @@ from phones.base import Delivery, Reason
 from phones.health import kind_of
 from phones.models import Phone
 
+# Attempts that tell how a message ended, by its state.
+_ENDINGS = {
+    Status.DELIVERED: {Attempt.Kind.ARRIVED},
+    Status.FAILED: {Attempt.Kind.FAILED, Attempt.Kind.LOST},
+    Status.CANCELLED: {Attempt.Kind.CANCELLED},
+    Status.UNKNOWN: {Attempt.Kind.UNKNOWN},
+}
 GREY, BLUE, GREEN, RED, AMBER = "", "is-blue", "is-green", "is-red", "is-amber"
 
 
@@ -93,12 +100,7 @@ def _ending(message: Message, trail: Sequence[Attempt]) -> list[Step]:
 
 def _is_told(message: Message, trail: Sequence[Attempt]) -> bool:
     """Say whether the trail ends with how the message ended, so that it is not told twice."""
-    last = trail[-1].kind if trail else ""
-    return last == message.status and last in (
-        Attempt.Kind.FAILED,
-        Attempt.Kind.CANCELLED,
-        Attempt.Kind.UNKNOWN,
-    )
+    return bool(trail) and trail[-1].kind in _ENDINGS.get(Status(message.status), ())
 
 
 def _sent(message: Message) -> list[Step]:
@@ -176,6 +178,8 @@ def _attempt(message: Message, attempt: Attempt) -> Step:
         Attempt.Kind.RESENT: _resent,
         Attempt.Kind.CANCELLED: _called_off,
         Attempt.Kind.MOVED: _moved,
+        Attempt.Kind.ARRIVED: _arrived,
+        Attempt.Kind.LOST: _lost,
     }[Attempt.Kind(attempt.kind)]
     icon, tone, title, text = tell(message, attempt)
     if attempt.next_at:
@@ -248,6 +252,17 @@ def _moved(message: Message, attempt: Attempt) -> Telling:
     title = _("Moved to %(phone)s") % {"phone": _name(attempt.phone)}
     text = _("By %(person)s.") % {"person": _somebody(attempt)}
     return "arrows-exchange", GREY, title, text
+
+
+def _arrived(message: Message, attempt: Attempt) -> Telling:
+    title = _("It arrived, says %(person)s") % {"person": _somebody(attempt)}
+    return "checks", GREEN, title, _("Settled by hand: the provider never answered.")
+
+
+def _lost(message: Message, attempt: Attempt) -> Telling:
+    title = _("It did not arrive, says %(person)s") % {"person": _somebody(attempt)}
+    text = _("Settled by hand. If the provider still says that it arrived, we believe that.")
+    return "circle-x", RED, title, text
 
 
 def _early(message: Message, report: Report) -> Step:

@@ -99,6 +99,7 @@ class Reason(TextChoices):
     NO_ANSWER = "no_answer", _("The provider never answered")
     WORKER_LOST = "worker_lost", _("The worker stopped while it was being sent")
     PHONE_GONE = "phone_gone", _("Its phone was deleted")
+    BY_HAND = "by_hand", _("Settled by hand")
 
 
 # ---- What a callback can be refused for ---------------------------------------------------------

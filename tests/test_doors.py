@@ -37,7 +37,7 @@ MEMBER = {
 # For those who may send.
 SENDER = {
     "compose", "compose_preview", "conversation_unread", "message_cancel", "message_move",
-    "message_resend", "messages_cancel", "opt_out_add",
+    "message_resend", "message_settle", "messages_cancel", "messages_settle", "opt_out_add",
 }  # fmt: skip
 # For those who manage the workspace.
 MANAGER = {

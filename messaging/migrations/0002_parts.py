@@ -93,4 +93,45 @@ class Migration(migrations.Migration):
                 fields=("set", "number"), name="one_part_per_number"
             ),
         ),
+        migrations.AlterField(
+            model_name="attempt",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("temporary", "Could not be handed over yet"),
+                    ("throttled", "Asked to slow down"),
+                    ("paused", "The phone was paused"),
+                    ("unknown", "Outcome unknown"),
+                    ("failed", "Refused"),
+                    ("resent", "Sent again"),
+                    ("cancelled", "Cancelled"),
+                    ("moved", "Moved to another phone"),
+                    ("arrived", "Settled: it arrived"),
+                    ("lost", "Settled: it did not arrive"),
+                ],
+                max_length=10,
+            ),
+        ),
+        migrations.AlterField(
+            model_name="message",
+            name="reason",
+            field=models.CharField(
+                blank=True,
+                choices=[
+                    ("", "No reason known"),
+                    ("bad_number", "This number cannot receive SMS"),
+                    ("opted_out", "This person asked for no more messages"),
+                    ("unreachable", "The handset could not be reached"),
+                    ("blocked", "The network or the recipient blocked it"),
+                    ("expired", "It could not be delivered in time"),
+                    ("rejected", "The provider refused it"),
+                    ("gave_up", "It could not be handed over within a day"),
+                    ("no_answer", "The provider never answered"),
+                    ("worker_lost", "The worker stopped while it was being sent"),
+                    ("phone_gone", "Its phone was deleted"),
+                    ("by_hand", "Settled by hand"),
+                ],
+                max_length=20,
+            ),
+        ),
     ]

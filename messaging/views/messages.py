@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages as notices
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -36,6 +37,7 @@ def messages(request: MemberRequest) -> HttpResponse:
     rows = found.messages.filter(pk__lt=before) if before else found.messages
     # The phone's name is all the list shows of it: no settings are decrypted for that.
     shown = list(rows.select_related("phone").defer("phone__settings")[: PAGE + 1])
+    may_change = request.membership.may_send and bool(_query(request.GET))
     context = {
         "form": form,
         "wanted": wanted,
@@ -45,9 +47,8 @@ def messages(request: MemberRequest) -> HttpResponse:
         "is_partial": found.is_partial,
         "query": _query(request.GET),
         "is_filtered": bool(_query(request.GET)),
-        "can_cancel": request.membership.may_send
-        and any(row.can_cancel for row in shown)
-        and bool(_query(request.GET)),
+        "can_cancel": may_change and any(row.can_cancel for row in shown),
+        "can_settle": may_change and any(row.can_settle for row in shown),
     }
     return render(request, "messaging/messages.html", context)
 
@@ -59,18 +60,42 @@ def cancel_many(request: MemberRequest) -> HttpResponseBase:
 
     Only those that were there when the question was asked: `upto` is the newest id of then.
     """
-    asked = request.POST if request.method == "POST" else request.GET
-    _form, _wanted, found = _found(request, asked)
-    waiting = found.messages.filter(status=Status.QUEUED)
-    query = _query(asked)
     if request.method != "POST":
-        newest = waiting.values_list("pk", flat=True).first()
-        context = {"amount": waiting.count(), "upto": newest, "query": query, "asked": asked}
-        return render(request, "messaging/cancel.html", context)
-    upto = _whole_number(request.POST.get("upto", ""))
-    amount = actions.cancel(waiting.filter(pk__lte=upto), by=request.user)
+        return _ask(request, "messaging/cancel.html", Status.QUEUED)
+    amount = actions.cancel(_answered(request), by=request.user)
     notices.success(request, _cancelled(amount))
-    return redirect(f"{reverse('messages')}?{query}")
+    return _to_list(request)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@sender
+def settle_many(request: MemberRequest) -> HttpResponseBase:
+    """Ask what became of those whose outcome is unknown, then write it down, as `cancel_many` does."""
+    if request.method != "POST":
+        return _ask(request, "messaging/settle.html", Status.UNKNOWN)
+    amount = actions.settle(_answered(request), arrived=_arrived(request), by=request.user)
+    notices.success(request, _settled(amount))
+    return _to_list(request)
+
+
+def _ask(request: MemberRequest, template: str, status: Status) -> HttpResponse:
+    """Ask about all messages in a state among those the filters want."""
+    asked = request.GET
+    _form, _wanted, found = _found(request, asked)
+    these = found.messages.filter(status=status)
+    newest = these.values_list("pk", flat=True).first()
+    context = {"amount": these.count(), "upto": newest, "query": _query(asked), "asked": asked}
+    return render(request, template, context)
+
+
+def _answered(request: MemberRequest) -> QuerySet[Message]:
+    """Give what the filters want, without what came after the question."""
+    _form, _wanted, found = _found(request, request.POST)
+    return found.messages.filter(pk__lte=_whole_number(request.POST.get("upto", "")))
+
+
+def _to_list(request: MemberRequest) -> HttpResponseBase:
+    return redirect(f"{reverse('messages')}?{_query(request.POST)}")
 
 
 @require_GET
@@ -111,6 +136,18 @@ def resend(request: MemberRequest, pk: int) -> HttpResponseBase:
 
 @require_POST
 @sender
+def settle(request: MemberRequest, pk: int) -> HttpResponseBase:
+    """Write down what somebody found out: `arrived` is 1 or 0."""
+    these = request.workspace.messages.filter(pk=_message(request, pk).pk)
+    if actions.settle(these, arrived=_arrived(request), by=request.user):
+        notices.success(request, _settled(1))
+    else:
+        _too_late(request)
+    return redirect("message", pk=pk)
+
+
+@require_POST
+@sender
 def move(request: MemberRequest, pk: int) -> HttpResponseBase:
     shown = _message(request, pk)
     chosen = _whole_number(request.POST.get("phone", ""))
@@ -145,7 +182,7 @@ def _given(form: FilterForm) -> dict[str, Any]:
 def _query(asked: QueryDict) -> str:
     """Give the filters as they stand in an address, without the place in the list."""
     kept = asked.copy()
-    for name in ("before", "upto", "csrfmiddlewaretoken"):
+    for name in ("before", "upto", "arrived", "csrfmiddlewaretoken"):
         kept.pop(name, None)
     for name in [name for name in kept if not kept[name]]:
         del kept[name]
@@ -159,6 +196,21 @@ def _whole_number(written: str) -> int:
     if not (written.isascii() and written.isdigit() and len(written) < 19):
         raise Http404
     return int(written)
+
+
+def _arrived(request: MemberRequest) -> bool:
+    """Read the answer of the form. Raises Http404 where there is none: nothing may be guessed here."""
+    answer = request.POST.get("arrived")
+    if answer not in ("0", "1"):
+        raise Http404
+    return answer == "1"
+
+
+def _settled(amount: int) -> str:
+    if not amount:
+        return _("Nothing was settled: news came meanwhile.")
+    words = ngettext("%(count)s message was settled.", "%(count)s messages were settled.", amount)
+    return words % {"count": number_format(amount, force_grouping=True)}
 
 
 def _cancelled(amount: int) -> str:

@@ -16,8 +16,9 @@ from lib.jobs import SEND, waiting
 from messaging import actions
 from messaging.composing import CannotSend
 from messaging.models import Attempt, Message, Status
+from messaging.receiving import apply
 from messaging.sending import due
-from phones.base import Sent
+from phones.base import Delivery, Reason, Sent, StatusReport
 from phones.models import Phone
 from tests.messaging.conftest import number, states
 
@@ -190,3 +191,66 @@ def test_a_message_does_not_move_to_a_phone_that_cannot_carry_it(
         actions.move(message, office, by=bob)
 
     assert Message.objects.get().phone != office
+
+
+@pytest.mark.parametrize(
+    ("arrived", "status", "kind"),
+    [
+        (True, Status.DELIVERED, Attempt.Kind.ARRIVED),
+        (False, Status.FAILED, Attempt.Kind.LOST),
+    ],
+)
+def test_an_unknown_message_is_settled_by_hand(
+    arrived: bool,
+    status: Status,
+    kind: Attempt.Kind,
+    write: Callable[..., list[Message]],
+    bob: User,
+) -> None:
+    (message,) = write()
+    put(message, Status.UNKNOWN, words="Nothing came.")
+
+    amount = actions.settle(Message.objects.all(), arrived=arrived, by=bob)
+
+    attempt = Attempt.objects.get()
+    message.refresh_from_db()
+    assert (amount, message.status, message.reason) == (1, status, Reason.BY_HAND)
+    assert (message.ended_at is not None, message.words) == (True, "")
+    assert (attempt.kind, attempt.by) == (kind, bob)
+
+
+@pytest.mark.parametrize("status", [*AFTER_QUEUED[:-1], Status.QUEUED, Status.CANCELLED])
+def test_only_an_unknown_message_is_settled(
+    write: Callable[..., list[Message]], bob: User, status: Status
+) -> None:
+    (message,) = write()
+    put(message, status)
+
+    assert actions.settle(Message.objects.all(), arrived=False, by=bob) == 0
+    assert states(message) == [status]
+    assert not Attempt.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("arrived", "report", "after"),
+    [
+        (False, Delivery.DELIVERED, Status.DELIVERED),
+        (False, Delivery.SENT, Status.FAILED),
+        (True, Delivery.FAILED, Status.DELIVERED),
+    ],
+)
+def test_a_late_report_is_heard_after_settling_as_ever(
+    arrived: bool,
+    report: Delivery,
+    after: Status,
+    write: Callable[..., list[Message]],
+    line: Phone,
+    bob: User,
+) -> None:
+    (message,) = write()
+    put(message, Status.UNKNOWN, provider_id="SM1")
+    actions.settle(Message.objects.all(), arrived=arrived, by=bob)
+
+    apply(line, [StatusReport(report, "SM1")])
+
+    assert states(message) == [after]

@@ -266,7 +266,7 @@ def test_a_viewer_sees_no_buttons_and_may_not_press_them(as_vera: Client, make: 
     address = f"/messages/{message.pk}/"
 
     assert f'action="{address}' not in as_vera.get(address).text
-    for act in ("cancel", "resend", "move"):
+    for act in ("cancel", "resend", "move", "settle"):
         assert as_vera.post(f"{address}{act}/", {"phone": message.phone_id}).status_code == 403
     assert as_vera.get("/messages/cancel/").status_code == 403
     assert as_vera.post("/messages/cancel/", {"upto": message.pk}).status_code == 403
@@ -279,7 +279,7 @@ def test_a_stranger_finds_nothing(as_charlie: Client, make: Any) -> None:
 
     assert listed(as_charlie) == []
     assert as_charlie.get(address).status_code == 404
-    for act in ("cancel", "resend", "move"):
+    for act in ("cancel", "resend", "move", "settle"):
         assert as_charlie.post(f"{address}{act}/", {"phone": message.phone_id}).status_code == 404
     as_charlie.post("/messages/cancel/", {"upto": message.pk})
     assert Message.objects.get().status == Status.QUEUED
@@ -288,7 +288,7 @@ def test_a_stranger_finds_nothing(as_charlie: Client, make: Any) -> None:
 def test_actions_want_a_post(as_bob: Client, make: Any) -> None:
     message = make(status=Status.QUEUED)
 
-    for act in ("cancel", "resend", "move"):
+    for act in ("cancel", "resend", "move", "settle"):
         assert as_bob.get(f"/messages/{message.pk}/{act}/").status_code == 405
 
 
@@ -341,6 +341,65 @@ def test_a_sender_moves_a_message(as_bob: Client, make: Any, workspace: Workspac
 
     assert "It was moved to Spare." in answer.text
     assert Message.objects.get().phone == other
+
+
+# ---- Settling -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "words"),
+    [("1", Status.DELIVERED, "It arrived, says"), ("0", Status.FAILED, "It did not arrive, says")],
+)
+def test_a_sender_settles_an_unknown_message(
+    answer: str, status: Status, words: str, as_bob: Client, make: Any
+) -> None:
+    message = make(status=Status.UNKNOWN)
+    address = f"/messages/{message.pk}/"
+
+    offered = as_bob.get(address).text
+    page = as_bob.post(f"{address}settle/", {"arrived": answer}, follow=True).text
+
+    assert f'action="{address}settle/"' in offered
+    assert f"{words} Bob Rossi" in page
+    assert "1 message was settled." in page
+    assert Message.objects.get().status == status
+
+
+def test_settling_without_an_answer_guesses_nothing(as_bob: Client, make: Any) -> None:
+    message = make(status=Status.UNKNOWN)
+
+    for answer in ({}, {"arrived": ""}, {"arrived": "yes"}):
+        assert as_bob.post(f"/messages/{message.pk}/settle/", answer).status_code == 404
+    assert Message.objects.get().status == Status.UNKNOWN
+
+
+def test_settling_too_late_says_so(as_bob: Client, make: Any) -> None:
+    message = make(status=Status.DELIVERED)
+
+    answer = as_bob.post(f"/messages/{message.pk}/settle/", {"arrived": "0"}, follow=True)
+
+    assert "has moved on meanwhile" in answer.text
+    assert Message.objects.get().status == Status.DELIVERED
+
+
+def test_many_are_settled_as_far_as_they_were_there_when_it_was_asked(
+    as_bob: Client, as_vera: Client, make: Any
+) -> None:
+    wanted = make(status=Status.UNKNOWN, text="trip")
+    other = make(status=Status.UNKNOWN, text="else")
+    later = make(status=Status.UNKNOWN, text="trip")
+    asked = {"q": "trip", "upto": wanted.pk, "arrived": "1"}
+
+    offered = as_bob.get("/messages/", {"status": "unknown"}).text
+    question = as_bob.get("/messages/settle/", {"status": "unknown"}).text
+    hidden = as_vera.get("/messages/", {"status": "unknown"}).text
+    as_bob.post("/messages/settle/", asked, follow=True)
+
+    assert "/messages/settle/?status=unknown" in offered
+    assert "What became of 3 messages?" in question
+    assert "/messages/settle/" not in hidden
+    statuses = dict(Message.objects.values_list("pk", "status"))
+    assert statuses == {wanted.pk: "delivered", other.pk: "unknown", later.pk: "unknown"}
 
 
 # ---- Cancelling many ----------------------------------------------------------------------------
