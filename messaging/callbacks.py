@@ -48,10 +48,11 @@ def _take(request: HttpRequest, token: str, name: str) -> HttpResponse:
         return _plain(404, "There is no such address.")
     if request.method not in endpoint.methods:
         return HttpResponse(status=405, headers={"Allow": ", ".join(endpoint.methods)})
-    if int(request.headers.get("Content-Length") or 0) > settings.CALLBACK_LIMIT:
+    limit = settings.CALLBACK_MEDIA_LIMIT if endpoint.carries_media else settings.CALLBACK_LIMIT
+    if int(request.headers.get("Content-Length") or 0) > limit:
         return _plain(413, "Too large.")
-    body = _body(request)
-    if len(body) > settings.CALLBACK_LIMIT:
+    body = _body(request, limit)
+    if len(body) > limit:
         return _plain(413, "Too large.")
     try:
         said = _read(phone, request, body)
@@ -79,13 +80,13 @@ def _endpoint(phone: Phone, name: str) -> Endpoint | None:
     return next((item for item in phone.kind.endpoints if item.name == wanted), None)
 
 
-def _body(request: HttpRequest) -> bytes:
+def _body(request: HttpRequest, limit: int) -> bytes:
     """Read the body, up to a byte more than is allowed where it comes in chunks, without a length.
 
     Django takes a body without a length for none; the web server knows better where chunks end.
     """
     if request.META.get("wsgi.input_terminated") and "Transfer-Encoding" in request.headers:
-        body: bytes = request.META["wsgi.input"].read(settings.CALLBACK_LIMIT + 1)
+        body: bytes = request.META["wsgi.input"].read(limit + 1)
         return body
     return request.body
 

@@ -52,17 +52,28 @@ def store_upload(workspace: Workspace, upload: File[bytes], content_type: str) -
 
 
 def expect(message: Message, sources: tuple[IncomingMedia, ...]) -> list[Media]:
-    """Note the pictures of an incoming message; a worker fetches them. Within a transaction."""
-    items = [
-        Media.objects.create(
-            workspace_id=message.workspace_id,
-            source=stored.text(source.url),
-            content_type=stored.text(source.content_type, 100),
-        )
-        for source in sources
-    ]
+    """Keep the pictures of an incoming message; give those a worker has to fetch. Within a transaction."""
+    items = [_expected(message, source) for source in sources]
     message.media.set(items)
-    return items
+    return [item for item in items if item.source]
+
+
+def _expected(message: Message, source: IncomingMedia) -> Media:
+    item = Media(
+        workspace_id=message.workspace_id,
+        source=stored.text(source.url),
+        content_type=stored.text(source.content_type, 100),
+    )
+    if not source.content:
+        item.save()
+        return item
+    item.source = ""
+    try:
+        return _store(item, _bounded(source.content), source.content_type)
+    except PhoneError as error:
+        item.problem = str(error)
+        item.save()
+        return item
 
 
 def fetch(media_id: int) -> None:
@@ -82,9 +93,7 @@ def fetch(media_id: int) -> None:
         fetched = line(message.phone, traces.append).fetch(
             IncomingMedia(item.source, item.content_type)
         )
-        if len(fetched.content) > settings.MEDIA_LIMIT:
-            raise PhoneError(f"The file is larger than {settings.MEDIA_LIMIT} bytes.")
-        _store(item, fetched.content, fetched.content_type or item.content_type)
+        _store(item, _bounded(fetched.content), fetched.content_type or item.content_type)
     except (PhoneError, NotSent, NoAnswer) as error:
         Media.objects.filter(pk=item.pk).update(
             problem=stored.text(redactor_of(message.phone).text(str(error)), 300)
@@ -99,6 +108,12 @@ def late() -> list[int]:
         file="", created_at__gt=now - TRY_FOR, created_at__lt=now - TRY_AGAIN
     ).exclude(source="")
     return list(missing.values_list("pk", flat=True)[:100])
+
+
+def _bounded(content: bytes) -> bytes:
+    if len(content) > settings.MEDIA_LIMIT:
+        raise PhoneError(f"The file is larger than {settings.MEDIA_LIMIT} bytes.")
+    return content
 
 
 def _store(item: Media, content: bytes, content_type: str) -> Media:

@@ -189,10 +189,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class IncomingMedia:
-    """Where an incoming picture can be fetched from, with this phone's credentials."""
+    """An incoming picture: its `content` where that came along, else the `url` to fetch it from with
+    this phone's credentials."""
 
-    url: str
+    url: str = ""
     content_type: str = ""
+    content: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,6 +372,7 @@ class Endpoint:
     `name` stands in the URL; `label`, `why` and `paste` are for people: what it is, what is missing
     without it, and where to paste it at the provider (steps of its menus).
     `automatic` = we tell the provider ourselves with each message; nothing has to be pasted.
+    `carries_media` = whole pictures come with what is told there, so it may be large.
     """
 
     name: str
@@ -378,6 +381,7 @@ class Endpoint:
     paste: tuple[Words, ...] = ()
     methods: tuple[str, ...] = ("POST",)
     automatic: bool = False
+    carries_media: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -301,7 +301,8 @@ KEEP_EXCHANGES_DAYS = env.int("KEEP_EXCHANGES_DAYS", 7)
 PARTS_WAIT = env.int("PARTS_WAIT", 600)
 # Bytes of a callback; larger ones are answered 413.
 CALLBACK_LIMIT = 256 * 1024
-DATA_UPLOAD_MAX_MEMORY_SIZE = 3 * 1024 * 1024
+# Bytes of one that carries pictures; what carriers pass on is smaller.
+CALLBACK_MEDIA_LIMIT = DATA_UPLOAD_MAX_MEMORY_SIZE = 3 * 1024 * 1024
 
 # ---- Logs ---------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -100,6 +101,22 @@ def test_too_large_is_413(provider, line, settings) -> None:
     answer = provider.post(address(line), big, content_type="text/plain")
 
     assert answer.status_code == 413
+
+
+def test_what_carries_pictures_may_be_larger(
+    provider, line, scripted, settings, monkeypatch
+) -> None:
+    status, incoming = scripted.endpoints
+    monkeypatch.setattr(scripted, "endpoints", (status, replace(incoming, carries_media=True)))
+    large, huge = (
+        b"x" * (limit + 1) for limit in (settings.CALLBACK_LIMIT, settings.CALLBACK_MEDIA_LIMIT)
+    )
+
+    taken = provider.post(address(line, "incoming"), large, content_type="text/plain")
+    refused = provider.post(address(line, "incoming"), huge, content_type="text/plain")
+    elsewhere = provider.post(address(line, "status"), large, content_type="text/plain")
+
+    assert [answer.status_code for answer in (taken, refused, elsewhere)] == [200, 413, 413]
 
 
 def test_our_own_failure_is_503_so_that_they_try_again(

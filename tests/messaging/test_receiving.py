@@ -265,6 +265,36 @@ def test_a_picture_that_cannot_be_fetched_says_why(line, scripted, jobs) -> None
     assert waiting(DEFAULT) == 0
 
 
+def test_a_picture_that_came_along_is_stored_at_once(line, settings) -> None:
+    picture = IncomingMedia(content_type="image/png", content=PNG)
+
+    apply(line, [IncomingSms(number(1), "", "IN1", media=(picture,))])
+
+    item = Media.objects.get()
+    assert (item.content_type, item.size, item.problem, item.source) == (
+        "image/png",
+        len(PNG),
+        "",
+        "",
+    )
+    assert item.file.read() == PNG
+    item.file.close()
+
+
+def test_a_picture_that_came_along_is_no_larger_than_a_fetched_one(line, settings) -> None:
+    settings.MEDIA_LIMIT = len(PNG) - 1
+    picture = IncomingMedia(content_type="image/png", content=PNG)
+
+    apply(line, [IncomingSms(number(1), "Look", "IN1", media=(picture,))])
+
+    item = Media.objects.get()
+    assert (bool(item.file), item.problem) == (
+        False,
+        f"The file is larger than {len(PNG) - 1} bytes.",
+    )
+    assert Message.objects.get().text == "Look"
+
+
 @pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 0, 1, 1), (1, 0, 1)], ids=str)
 def test_a_call_and_its_end_are_one_in_any_order(order, line) -> None:
     events = [

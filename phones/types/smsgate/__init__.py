@@ -58,7 +58,11 @@ _EVENTS = {
     "sms:delivered": "status",
     "sms:failed": "status",
 }
-_LATER_EVENTS = {"mms:received": "incoming", "sms:cancelled": "status"}
+_LATER_EVENTS = {
+    "mms:received": "incoming",
+    "mms:downloaded": "incoming",
+    "sms:cancelled": "status",
+}
 
 
 class SmsGate(PhoneType):
@@ -73,7 +77,7 @@ class SmsGate(PhoneType):
         receive=yes(),
         phone_status=yes(_("By “Test connection”")),
         mms_out=no(),
-        mms_in=no(_("The inbox says that one came; the picture stays on the handset")),
+        mms_in=yes(_("From version 1.56 of the app; older ones say only that one came")),
         delivery=yes(_("Where the network reports it")),
         flash=no(),
         call=no(),

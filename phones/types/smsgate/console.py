@@ -37,9 +37,10 @@ ENDPOINTS = (
         paste=(
             _BUTTON,
             _(
-                "By hand, in SMSGate's web dashboard: register it as webhook for sms:received and "
-                "for mms:received."
+                "By hand, in SMSGate's web dashboard: register it as webhook for sms:received, "
+                "mms:received and mms:downloaded, one by one."
             ),
         ),
+        carries_media=True,
     ),
 )

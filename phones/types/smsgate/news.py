@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from phones.base import (
     Callback,
     Delivery,
     Event,
+    IncomingMedia,
     IncomingSms,
     Malformed,
     Reason,
@@ -87,30 +89,63 @@ def _said(callback: Callback) -> dict[str, Any]:
 
 
 def _incoming(event: str, said: Mapping[str, Any], payload: Mapping[str, Any]) -> list[Event]:
-    if event not in ("sms:received", "mms:received"):
+    read = _TEXTS.get(event)
+    if read is None:
         return []
     # Apps before 2026 name the other side `phoneNumber` in all directions.
     sender = payload.get("sender") or payload.get("phoneNumber")
     # Two messages with one content share their `messageId`; the event's own id is unique.
     if not sender or not said.get("id"):
         raise Malformed("sender or id is missing.")
-    text = _notice(payload) if event == "mms:received" else str(payload.get("message") or "")
     return [
         IncomingSms(
             # Picture messages name it with its kind: +33612345678/TYPE=PLMN.
             sender=str(sender).partition("/TYPE=")[0],
-            text=text,
+            text=read(payload),
             provider_id=str(said["id"]),
             to=str(payload.get("recipient") or ""),
+            media=tuple(_media(payload)),
             at=moment(payload.get("receivedAt")),
         )
     ]
 
 
+def _text(payload: Mapping[str, Any]) -> str:
+    return str(payload.get("message") or "")
+
+
 def _notice(payload: Mapping[str, Any]) -> str:
-    """Give what stands in the inbox for a picture message: the app tells us only that it came."""
-    notice = gettext("(A picture message. It is on the handset.)")
+    """Give what stands in the inbox until a picture message is here, or for ever with older apps."""
+    notice = gettext("(A picture message. It follows, or it stays on the handset.)")
     return " ".join(filter(None, [str(payload.get("subject") or ""), notice]))
+
+
+def _caption(payload: Mapping[str, Any]) -> str:
+    said = [payload.get("subject"), payload.get("body")]
+    if len(list(_media(payload))) < len(list(_files(payload))):
+        said.append(gettext("(A file of this message stayed on the handset.)"))
+    return "\n".join(str(words) for words in said if words)
+
+
+_TEXTS = {"sms:received": _text, "mms:received": _notice, "mms:downloaded": _caption}
+
+
+def _files(payload: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    listed = payload.get("attachments")
+    for item in listed if isinstance(listed, list) else ():
+        # SMIL says only where on the screen the others stand.
+        if isinstance(item, dict) and item.get("contentType") != "application/smil":
+            yield item
+
+
+def _media(payload: Mapping[str, Any]) -> Iterator[IncomingMedia]:
+    for item in _files(payload):
+        try:
+            content = base64.b64decode(str(item.get("data") or ""))
+        except ValueError:
+            continue
+        if content:
+            yield IncomingMedia(content_type=str(item.get("contentType") or ""), content=content)
 
 
 def _report(event: str, payload: Mapping[str, Any]) -> list[Event]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
@@ -16,6 +17,7 @@ from phones.base import (
     BadNumber,
     Callback,
     Delivery,
+    IncomingMedia,
     IncomingSms,
     Malformed,
     Misconfigured,
@@ -339,8 +341,50 @@ def test_a_picture_message_leaves_a_note_in_the_inbox() -> None:
 
     [sms] = smsgate(FakeHttp()).parse("incoming", said)
 
-    words = "Photo (A picture message. It is on the handset.)"
+    words = "Photo (A picture message. It follows, or it stays on the handset.)"
     assert sms == IncomingSms(TO, words, EVENT, at=NOON)
+
+
+JPEG = b"\xff\xd8\xff picture"
+PHOTO = {
+    "partId": 7,
+    "contentType": "image/jpeg",
+    "name": "IMG_1.jpg",
+    "size": len(JPEG),
+    "data": base64.b64encode(JPEG).decode(),
+}
+SMIL = {**PHOTO, "contentType": "application/smil", "data": "PHNtaWw+PC9zbWlsPg=="}
+
+
+def downloaded(**changes: Any) -> Callback:
+    """A picture message as the app tells it (MmsDownloadedPayload of the app, 2026-08)."""
+    said = {"body": "Voilà", "subject": "Photo", "attachments": [SMIL, PHOTO], **changes}
+    return told("mms:downloaded", "incoming", receivedAt=WRITTEN, **SIDES, **said)
+
+
+def test_a_picture_comes_with_its_message() -> None:
+    [sms] = smsgate(FakeHttp()).parse("incoming", downloaded())
+
+    photo = IncomingMedia(content_type="image/jpeg", content=JPEG)
+    assert sms == IncomingSms(TO, "Photo\nVoilà", EVENT, "+33757590000", (photo,), NOON)
+
+
+@pytest.mark.parametrize("data", [None, "", "A", 7])
+def test_a_picture_that_stayed_on_the_handset_is_told(data: Any) -> None:
+    said = downloaded(body=None, subject=None, attachments=[PHOTO, {**PHOTO, "data": data}])
+
+    [sms] = smsgate(FakeHttp()).parse("incoming", said)
+
+    assert isinstance(sms, IncomingSms)
+    assert (sms.text, len(sms.media)) == ("(A file of this message stayed on the handset.)", 1)
+
+
+@pytest.mark.parametrize("attachments", [None, {}, "x", [None, 7, "x", {}]])
+def test_odd_attachments_break_nothing(attachments: Any) -> None:
+    [sms] = smsgate(FakeHttp()).parse("incoming", downloaded(attachments=attachments))
+
+    assert isinstance(sms, IncomingSms)
+    assert sms.text.startswith("Photo\nVoilà")
 
 
 @pytest.mark.parametrize(
@@ -469,13 +513,14 @@ def test_the_webhooks_are_registered() -> None:
     assert {event: hook["url"] for event, hook in hooks.items()} == {
         "sms:received": f"{BASE}incoming/",
         "mms:received": f"{BASE}incoming/",
+        "mms:downloaded": f"{BASE}incoming/",
         "sms:sent": f"{BASE}status/",
         "sms:delivered": f"{BASE}status/",
         "sms:failed": f"{BASE}status/",
         "sms:cancelled": f"{BASE}status/",
     }
     assert {hook["deviceId"] for hook in hooks.values()} == {DEVICE}
-    assert len({hook["id"] for hook in hooks.values()}) == 6
+    assert len({hook["id"] for hook in hooks.values()}) == 7
     assert max(len(hook["id"]) for hook in hooks.values()) <= 36
 
 
@@ -486,7 +531,7 @@ def test_new_addresses_replace_the_old_webhooks() -> None:
     smsgate(http).connect()
     renewed.connect()
 
-    assert len({asked.json()["id"] for asked in http.asked}) == 6
+    assert len({asked.json()["id"] for asked in http.asked}) == 7
     assert len({asked.json()["url"] for asked in http.asked}) == 4
 
 
@@ -496,7 +541,7 @@ def test_two_handsets_of_one_account_keep_their_webhooks_apart() -> None:
     for device in ("first", "second"):
         smsgate(http, device_id=device).connect()
 
-    assert len({asked.json()["id"] for asked in http.asked}) == 12
+    assert len({asked.json()["id"] for asked in http.asked}) == 14
 
 
 def test_the_local_server_is_not_told_the_id_that_the_cloud_gave() -> None:
@@ -510,7 +555,11 @@ def test_the_local_server_is_not_told_the_id_that_the_cloud_gave() -> None:
 def test_an_older_app_is_connected_without_what_it_does_not_know() -> None:
     def known(asked: Any) -> Answer:
         event = asked.json()["event"]
-        return refused(400) if event in ("mms:received", "sms:cancelled") else answer(201, {})
+        return (
+            refused(400)
+            if event in ("mms:received", "mms:downloaded", "sms:cancelled")
+            else answer(201, {})
+        )
 
     assert smsgate(FakeHttp({f"POST {API}/webhooks": known})).connect()
 
