@@ -69,12 +69,14 @@ def _take_turn(phone: Phone) -> bool:
 
 
 def pending(phone: Phone) -> list[str]:
-    """Give the provider ids of the newest messages whose delivery is not known yet."""
+    """Give the provider ids of the newest messages whose delivery should be known and is not."""
+    now = timezone.now()
     rows = Message.objects.filter(
         phone=phone,
         direction=Direction.OUT,
         status__in=[Status.SENT, Status.UNKNOWN],
-        sent_at__gt=timezone.now() - _PENDING_FOR,
+        sent_at__gt=now - _PENDING_FOR,
+        sent_at__lte=now - timedelta(seconds=phone.kind.ask_after),
     ).exclude(provider_id="")
     return list(rows.order_by("-id").values_list("provider_id", flat=True)[:_PENDING])
 

@@ -164,7 +164,10 @@ class Delivery(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """News of a message, found by our `reference` or by `provider_id`; one of them is enough."""
+    """News of a message, found by our `reference` or by `provider_id`; one of them is enough.
+
+    `segments`, `cost` and `currency` as in `Sent`, where the provider tells them only now.
+    """
 
     state: Delivery
     provider_id: str = ""
@@ -173,6 +176,9 @@ class StatusReport:
     code: str = ""
     words: str = ""
     at: datetime | None = None
+    segments: int | None = None
+    cost: int | None = None
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,6 +432,8 @@ class PhoneType:
     bulk_size: ClassVar[int] = 1
     # Seconds between two looks of `poll`.
     poll_every: ClassVar[int] = 60
+    # Seconds after which `poll` is asked about a message that nothing was heard of.
+    ask_after: ClassVar[int] = 0
     # Rows (what a number does, ...) shown as a small table on the phone's page.
     table: ClassVar[tuple[tuple[Words, Words], ...]] = ()
 

@@ -59,6 +59,20 @@ def test_it_is_asked_about_messages_on_their_way(
     assert states(message) == [Status.DELIVERED]
 
 
+def test_a_message_is_not_asked_about_while_its_report_may_still_come(
+    line: Phone, scripted: Any, write: Any, send: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scripted, "ask_after", 600)
+    (message,) = write()
+    send()
+
+    early = polling.pending(line)
+    Message.objects.update(sent_at=timezone.now() - timedelta(seconds=601))
+    late = polling.pending(line)
+
+    assert (early, late) == ([], [f"id-{message.pk}"])
+
+
 def test_two_looks_at_the_same_time_are_one(line: Phone, scripted: Any, asked: list[Any]) -> None:
     scripted.polls = [Polled(), Polled()]
 

@@ -125,6 +125,27 @@ def test_a_message_goes_out_and_its_delivery_comes_back(
     ]
 
 
+def test_what_was_told_in_vain_is_found_by_asking(
+    peer: TwilioPeer, receiver: Receiver, twilio: Callable[..., Twilio]
+) -> None:
+    phone = twilio()
+    phone.connect()
+    sent = phone.send(OutgoingSms("m-1", TO, "Bonjour"))
+    first = phone.poll("", [])
+    peer.set_status(sent.provider_id, "delivered")
+    missed = peer.simulate_incoming(TO, "Merci 🎄")
+
+    second = phone.poll(first.cursor, [sent.provider_id])
+    third = phone.poll(second.cursor, [])
+
+    report, sms = second.events
+    assert isinstance(report, StatusReport)
+    assert isinstance(sms, IncomingSms)
+    assert (report.state, report.provider_id) == (Delivery.DELIVERED, sent.provider_id)
+    assert (sms.provider_id, sms.sender, sms.text) == (missed, TO, "Merci 🎄")
+    assert third.events == ()
+
+
 def test_a_callback_with_another_token_is_refused(
     peer: TwilioPeer, receiver: Receiver, twilio: Callable[..., Twilio]
 ) -> None:

@@ -6,6 +6,7 @@ Twilio offers no idempotency key, so whatever may have made a message is never s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import Any
@@ -26,17 +27,21 @@ from phones.base import (
     OutgoingSms,
     PhoneError,
     PhoneType,
+    Polled,
     Rejected,
     Reply,
     Sent,
     no,
     yes,
 )
-from phones.types.twilio import callbacks, pictures
+from phones.types.twilio import asking, callbacks, pictures
 from phones.types.twilio.answers import millionths, sent
 from phones.types.twilio.console import ENDPOINTS, SETUP
 from phones.types.twilio.settings import NUMBER, SERVICE, SettingsForm
 from phones.types.twilio.wire import API, client
+
+# Numbers of a Messaging Service that are asked for incoming messages; each costs a request.
+_POOL = 20
 
 
 class Twilio(PhoneType):
@@ -59,7 +64,7 @@ class Twilio(PhoneType):
         long=yes(_("Up to 1600 characters")),
         balance=yes(_("Of the main account")),
         price=no(_("Twilio says it only after the message has left")),
-        polling=no(),
+        polling=yes(_("For what Twilio told us in vain while we were away")),
         bulk=no(),
         safe_retry=no(),
         signed=yes(),
@@ -67,6 +72,9 @@ class Twilio(PhoneType):
     )
     endpoints = ENDPOINTS
     setup = SETUP
+    poll_every = 300
+    # Its report comes within seconds; one that is late may still be on its way.
+    ask_after = 600
 
     def address(self) -> str:
         return str(self.settings.get("sender", ""))
@@ -107,6 +115,19 @@ class Twilio(PhoneType):
         if not pictures.is_of_account(self._account, media.url, hosts):
             raise Rejected(gettext("This picture is not on the account's own pages at Twilio."))
         return pictures.fetch(self.http, media, self._login)
+
+    def poll(self, cursor: str, pending: Sequence[str]) -> Polled:
+        with self._twilio() as twilio:
+            place = self._base_url or API
+            return asking.look(twilio, self._numbers(twilio), place, cursor, pending)
+
+    def _numbers(self, twilio: Any) -> list[str]:
+        """Give the numbers that people can write to: ours, or those of the Messaging Service."""
+        sender = self.address()
+        if SERVICE.fullmatch(sender):
+            pool = twilio.messaging.v1.services(sender).phone_numbers.list(limit=_POOL)
+            return [str(number.phone_number) for number in pool]
+        return [sender] if NUMBER.fullmatch(sender) else []
 
     # ---- The account ----------------------------------------------------------------------------
 

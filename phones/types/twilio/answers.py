@@ -29,16 +29,20 @@ def sent(message: Any) -> Sent:
         raise _error(KINDS.get(code, Rejected), words, code, None)
     if not message.sid:
         raise BadAnswer(gettext("Twilio took the message without giving it an SID."))
-    segments = str(message.num_segments or "")
     cost = millionths(message.price)
     return Sent(
         provider_id=message.sid,
-        # 0 as long as a Messaging Service has not chosen a number.
-        segments=(int(segments) if segments.isdecimal() else 0) or None,
+        segments=segments_of(message),
         # Prices are written as debts: "-0.0075".
         cost=None if cost is None else abs(cost),
         currency="" if cost is None else str(message.price_unit or ""),
     )
+
+
+def segments_of(message: Any) -> int | None:
+    """Give the number of segments, None as long as a Messaging Service has not chosen a number."""
+    written = str(message.num_segments or "")
+    return (int(written) if written.isdecimal() else 0) or None
 
 
 def refusal(answer: Answer, *, creating: bool) -> PhoneError:

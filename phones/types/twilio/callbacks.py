@@ -32,7 +32,7 @@ from phones.types.twilio.codes import reason_for
 # https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 RETRY = "#rc=3&rp=ct,rt,5xx"
 # The other states (accepted, queued, scheduled, sending) are older news than “sent”.
-_STATES = {
+STATES = {
     "sent": Delivery.SENT,
     "delivered": Delivery.DELIVERED,
     "read": Delivery.DELIVERED,
@@ -86,7 +86,7 @@ class _Form(dict[str, list[str]]):
 
 def _report(callback: Callback) -> list[Event]:
     status = callback.first("MessageStatus") or callback.need("SmsStatus")
-    state = _STATES.get(status)
+    state = STATES.get(status)
     if state is None:
         return []
     failed = state is Delivery.FAILED

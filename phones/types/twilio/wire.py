@@ -85,4 +85,6 @@ class _Wire(HttpClient):  # type: ignore[misc]
         parts = urlsplit(uri)
         product = parts.netloc.split(".")[0]
         folder = "" if product == "api" else f"/{product}"
-        return f"{self._base_url}{folder}{parts.path}"
+        # The address of a list's next page comes with its query.
+        query = f"?{parts.query}" if parts.query else ""
+        return f"{self._base_url}{folder}{parts.path}{query}"

@@ -1003,3 +1003,160 @@ CASES = Cases(
         callback(form={"MessageSid": SID}, token="another token"),
     ),
 )
+
+
+# ---- Asking for what we missed ------------------------------------------------------------------
+
+LIST = f"GET https://api.twilio.com{HOME}/Messages.json"
+
+
+def fetched(sid: str, **changes: Any) -> tuple[str, Entry]:
+    return f"GET {HOME}/Messages/{sid}.json", answer(200, message(sid=sid, **changes))
+
+
+def wrote(sid: str, at: str, **changes: Any) -> dict[str, Any]:
+    """A message that came in, as the list shows it, sent at `at` on one evening."""
+    sides = {"from": TO, "to": NUMBER, "direction": "inbound", "status": "received"}
+    return message(
+        sid=sid, body=f"Text of {sid}", date_sent=f"Fri, 20 Nov 2026 {at} +0000", **sides, **changes
+    )
+
+
+def page(*messages: dict[str, Any], after: str | None = None) -> Answer:
+    return answer(200, {"messages": list(messages), "page_size": 200, "next_page_uri": after})
+
+
+def test_twilio_is_asked_what_became_of_messages() -> None:
+    rows = [
+        fetched("SM1", status="delivered", price="-0.0075", num_segments="2"),
+        fetched("SM2", status="undelivered", error_code=30005, error_message=None),
+        fetched("SM3", status="sent"),
+        fetched("SM4", status="queued"),
+        (f"GET {HOME}/Messages/SM5.json", refusal(404, 20404)),
+    ]
+    http = FakeHttp(dict(rows))
+
+    polled = twilio(http, sender="Tilleuls").poll("", ["SM5", "SM4", "SM3", "SM2", "SM1"])
+
+    assert polled.events == (
+        StatusReport(Delivery.DELIVERED, "SM1", segments=2, cost=7500, currency="USD"),
+        StatusReport(
+            Delivery.FAILED,
+            "SM2",
+            reason=Reason.BAD_NUMBER,
+            code="30005",
+            words="undelivered",
+            segments=1,
+        ),
+    )
+
+
+def test_a_look_asks_about_twenty_and_the_next_goes_on() -> None:
+    http = FakeHttp()
+    names = [f"SM{number:02}" for number in range(25)]
+    for name in names:
+        http.on(*fetched(name))
+    phone = twilio(http, sender="Tilleuls")
+
+    cursor = phone.poll("", names).cursor
+    phone.poll(cursor, names)
+
+    asked = [one.path.rpartition("/")[2].removesuffix(".json") for one in http.asked]
+    assert asked == names[:20] + names[20:] + names[:15]
+
+
+def test_nothing_is_asked_where_nothing_can_be_missed() -> None:
+    http = FakeHttp()
+
+    twilio(http, sender="Tilleuls").poll("", [])
+
+    assert http.asked == []
+
+
+def test_what_came_before_the_phone_is_left_alone() -> None:
+    http = FakeHttp({LIST: page(wrote("SM1", "15:00:00"))})
+
+    polled = twilio(http).poll("", [])
+
+    assert polled.events == ()
+    assert http.last.query["To"] == [NUMBER]
+
+
+def test_what_came_while_we_were_away_is_brought_once_and_in_its_order() -> None:
+    old, seen = wrote("SM1", "15:00:00"), wrote("SM2", "16:00:00")
+    missed, newest = wrote("SM3", "17:00:00"), wrote("SM4", "17:01:00")
+    ours = {**wrote("SM5", "17:02:00"), "direction": "outbound-api"}
+    lists = [page(seen), page(ours, newest, missed, seen, old), page(newest, missed, seen)]
+    http = FakeHttp({LIST: lists})
+    phone = twilio(http)
+
+    first = phone.poll("", [])
+    second = phone.poll(first.cursor, [])
+    third = phone.poll(second.cursor, [])
+
+    assert [event.provider_id for event in second.events] == ["SM2", "SM3", "SM4"]
+    assert third.events == ()
+    at = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)
+    assert second.events[1] == IncomingSms(TO, "Text of SM3", "SM3", to=NUMBER, at=at)
+    assert http.last.query["DateSent>"] == ["2026-11-20T16:51:00Z"]
+
+
+def test_the_first_message_to_a_new_number_is_brought() -> None:
+    http = FakeHttp({LIST: [page(), page(wrote("SM1", "15:00:00"))]})
+    phone = twilio(http)
+
+    polled = phone.poll(phone.poll("", []).cursor, [])
+
+    assert [event.text for event in polled.events] == ["Text of SM1"]
+
+
+def test_a_long_list_is_read_page_by_page_only_as_far_as_it_is_new() -> None:
+    more = f"{HOME}/Messages.json?To=%2B33757590000&Page=1&PageToken=PASM2"
+    lists = [
+        page(wrote("SM1", "15:00:00")),
+        page(wrote("SM3", "17:00:00"), after=more),
+        page(wrote("SM2", "16:00:00"), wrote("SM1", "15:00:00"), after=more),
+        page(wrote("SM0", "12:00:00"), after=more),
+    ]
+    local = {"base_url": "http://127.0.0.1:4013"}
+    http = FakeHttp({f"GET {HOME}/Messages.json": lists})
+    phone = twilio(http, **local)
+
+    polled = phone.poll(phone.poll("", []).cursor, [])
+
+    assert [event.provider_id for event in polled.events] == ["SM1", "SM2", "SM3"]
+    assert len(http.asked) == 4
+    assert http.asked[2].query["PageToken"] == ["PASM2"]
+
+
+def test_a_missed_picture_is_found() -> None:
+    media = {"uri": f"{HOME}/Messages/SM1/Media/ME1.json", "content_type": "image/png"}
+    lists = [page(), page(wrote("SM1", "15:00:00", num_media="1"))]
+    http = FakeHttp(
+        {LIST: lists, f"GET {HOME}/Messages/SM1/Media.json": answer(200, {"media_list": [media]})}
+    )
+    phone = twilio(http)
+
+    [sms] = phone.poll(phone.poll("", []).cursor, []).events
+
+    assert sms.media == (
+        IncomingMedia(f"https://api.twilio.com{HOME}/Messages/SM1/Media/ME1", "image/png"),
+    )
+
+
+def test_each_number_of_a_messaging_service_is_asked() -> None:
+    pool = {"phone_numbers": [{"phone_number": NUMBER}, {"phone_number": "+33757590001"}]}
+    numbers = f"GET https://messaging.twilio.com/v1/Services/{SERVICE}/PhoneNumbers"
+    http = FakeHttp(
+        {numbers: answer(200, {**pool, "meta": {"key": "phone_numbers"}}), LIST: page()}
+    )
+
+    twilio(http, sender=SERVICE).poll("", [])
+
+    assert [asked.query["To"][0] for asked in http.asked[1:]] == [NUMBER, "+33757590001"]
+
+
+@pytest.mark.parametrize("odd", [page({}), answer(200, {}), answer(200, "x"), answer(503)])
+def test_a_list_that_cannot_be_read_is_an_error_of_theirs(odd: Answer) -> None:
+    with pytest.raises(PhoneError):
+        twilio(FakeHttp({LIST: odd})).poll("", [])
