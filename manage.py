@@ -6,6 +6,11 @@ import sys
 
 from django.core.management import execute_from_command_line
 
+# What serves people or works for them wants secrets of its own, not those of builds (settings.py).
+SERVING = {"up", "runserver", "testserver", "rqworker", "rqworker-pool", "rqscheduler", "tick"}
+
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smsapp.settings")
+    if SERVING.intersection(sys.argv[1:2]):
+        os.environ.pop("DJANGO_BUILD", None)
     execute_from_command_line(sys.argv)

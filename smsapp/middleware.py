@@ -45,6 +45,8 @@ def _is_larger(request: HttpRequest, limit: int) -> bool:
 
 def _is_odd(request: HttpRequest) -> bool:
     """Say whether there is a NUL outside of the body, where forms look for it, or no known encoding."""
+    if not getattr(request, "is_readable", True):
+        return True
     places = (request.path, request.META.get("QUERY_STRING", ""), *request.COOKIES.values())
     if any("\x00" in place or "%00" in place for place in places):
         return True

@@ -17,6 +17,7 @@ from django.urls import reverse
 from accounts.models import User
 from messaging.models import Message
 from phones.models import Phone
+from smsapp.wsgi import application
 from tests.conftest import PASSWORD
 from tests.test_doors import BEHIND, NAMES, address, things
 from tests.test_nasty_input import at
@@ -124,6 +125,23 @@ def test_an_encoding_that_nobody_uses_is_refused(charset: str, as_alice: Client)
         answer = as_alice.get(path, headers={"Content-Type": f"text/plain; charset={charset}"})
 
         assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("charset", ["hex", "idna", "base64", "rot13", "undefined", "punycode"])
+@pytest.mark.parametrize("path", ["/login/", "/callbacks/t0ken/incoming/"])
+def test_what_is_no_encoding_of_text_is_refused_with_a_page(
+    charset: str, path: str, client: Client, db: None
+) -> None:
+    # The test client makes its requests itself; this is what gunicorn calls.
+    environ = client._base_environ(
+        PATH_INFO=path, QUERY_STRING="a=%ff", CONTENT_TYPE=f"text/plain; charset={charset}"
+    )
+    answered = []
+
+    body = b"".join(application(environ, lambda status, headers: answered.append(status)))
+
+    assert answered == ["400 Bad Request"]
+    assert b"<html" in body
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "UTF8", "ISO-8859-1", "latin1", "windows-1252"])
