@@ -144,6 +144,17 @@ def normal(address: str, country: str) -> str:
     return found.number if found.in_known_range or address.startswith("+") else address
 
 
+def international(written: str) -> str:
+    """Give the E.164 form of digits that begin with a country, with or without their plus.
+
+    Names and short codes stay as they are. For providers that write 33612345678.
+    """
+    try:
+        return parse(f"+{written.strip().removeprefix('+')}", "")
+    except Invalid:
+        return written
+
+
 def _only(written: str, country: str) -> _Found:
     found = list(_findings(written, country))
     if len(found) != 1:

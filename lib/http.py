@@ -11,6 +11,7 @@ import http.client
 import io
 import ipaddress
 import json
+import re
 import socket
 import threading
 import time
@@ -337,6 +338,23 @@ class Http:
 
     def _readable(self, headers: Iterable[tuple[str, str]], body: bytes | str | None) -> str:
         return readable(self.redactor, headers, body)
+
+
+def is_base(url: str, *, path: bool = True) -> bool:
+    """Say whether paths may be put behind `url`: http or https, a host, perhaps a port; no ? or #.
+
+    Without `path`, nothing else may stand behind the host.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return bool(
+        parts.scheme in ("http", "https")
+        and re.fullmatch(r"[\w.\-]+(:\d{1,5})?", parts.netloc, re.ASCII)
+        and not (parts.query or parts.fragment)
+        and (path or not parts.path)
+    )
 
 
 def readable(

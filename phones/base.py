@@ -525,6 +525,16 @@ class PhoneType:
 Kind = type[PhoneType]
 
 
+def in_turns(pending: Sequence[str], last: str, most: int) -> tuple[list[str], str]:
+    """Give those of `pending` that a look asks about, at most `most`, and the one to go on after.
+
+    `last` is what the look before gave as such, "" when it asked about all.
+    """
+    waiting = sorted(pending)
+    turn = [name for name in waiting if name > last] + [name for name in waiting if name <= last]
+    return turn[:most], turn[most - 1] if len(turn) > most else ""
+
+
 def outcome_of(error: NotSent | NoAnswer) -> PhoneError:
     """Give what a transport error means for a type that is not safe to retry."""
     if isinstance(error, NotSent):

@@ -14,13 +14,13 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from django import forms
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from lib.http import Answer
+from lib.http import Answer, is_base
 from phones.base import (
     BadAnswer,
     BadNumber,
@@ -154,13 +154,7 @@ class Textbelt(PhoneType):
 
         def clean_base_url(self) -> str:
             url: str = self.cleaned_data["base_url"].rstrip("/")
-            parts = urlsplit(url)
-            if url and not (
-                parts.scheme in ("http", "https")
-                and re.fullmatch(r"[\w.\-]+(:\d{1,5})?", parts.netloc, re.ASCII)
-                and not parts.query
-                and not parts.fragment
-            ):
+            if url and not is_base(url):
                 raise forms.ValidationError(
                     gettext("Write an address such as http://textbelt.example.org:9090.")
                 )

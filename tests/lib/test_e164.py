@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.e164 import Invalid, normal, parse, read, spoken
+from lib.e164 import Invalid, international, normal, parse, read, spoken
 
 NADIA = "+33612345678"
 OMAR = "+33698765432"
@@ -353,3 +353,18 @@ def test_a_number_that_lacks_a_digit_is_not_another_number(written: str) -> None
 
     assert reading.numbers == ()
     assert [error.why for error in reading.invalid] == ["too_short"]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("33612345678", "+33612345678"),
+        ("+33612345678", "+33612345678"),
+        (" 33612345678 ", "+33612345678"),
+        ("36105", "36105"),
+        ("Banque", "Banque"),
+        ("", ""),
+    ],
+)
+def test_digits_that_begin_with_a_country_need_no_plus(written: str, read: str) -> None:
+    assert international(written) == read

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from lib.http import Guard, Http, NoAnswer, NotSent, Trace
+from lib.http import Guard, Http, NoAnswer, NotSent, Trace, is_base
 
 LOCAL = Guard(frozenset({"127.0.0.1"}))
 QUICK = (0.5, 0.3)
@@ -212,3 +212,22 @@ def test_a_connection_that_has_idled_is_not_used_again(
         threading.Event().wait(pause)
         assert http.request("GET", url).status == 200
         assert len(heard) == connections
+
+
+@pytest.mark.parametrize(
+    ("url", "with_path", "bare"),
+    [
+        ("https://sms.example.org", True, True),
+        ("http://192.168.1.20:8080", True, True),
+        ("https://sms.example.org/api/v1", True, False),
+        ("https://sms.example.org/?a=1", False, False),
+        ("https://sms.example.org#a", False, False),
+        ("https://me:secret@sms.example.org", False, False),
+        ("ftp://sms.example.org", False, False),
+        ("sms.example.org", False, False),
+        ("http://[", False, False),
+        ("", False, False),
+    ],
+)
+def test_an_address_that_paths_may_be_put_behind(url: str, with_path: bool, bare: bool) -> None:
+    assert (is_base(url), is_base(url, path=False)) == (with_path, bare)

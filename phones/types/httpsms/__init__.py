@@ -30,6 +30,7 @@ from phones.base import (
     Polled,
     Rejected,
     Sent,
+    in_turns,
     no,
     yes,
 )
@@ -122,14 +123,10 @@ class HttpSms(PhoneType):
 
     def poll(self, cursor: str, pending: Sequence[str]) -> Polled:
         last, _space, asked_last = cursor.partition(" ")
-        waiting = sorted(pending)
-        # In turns: what was asked about last comes last.
-        turn = [n for n in waiting if n > asked_last] + [n for n in waiting if n <= asked_last]
-        asked = turn[:_ASKED]
+        asked, going_on = in_turns(pending, asked_last, _ASKED)
         events = [event for name in asked for event in self._fate(name)]
         came, newest = self._came_in(moment(last))
-        mark = newest.isoformat()
-        return Polled((*events, *came), f"{mark} {asked[-1]}" if len(turn) > _ASKED else mark)
+        return Polled((*events, *came), f"{newest.isoformat()} {going_on}".rstrip())
 
     def _fate(self, name: str) -> list[Event]:
         answer = self._request("GET", f"/v1/messages/{quote(name, safe='')}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
 from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from lib.http import is_base
 from phones.base import PhoneType
 
 _NUMBER = re.compile(r"\+[1-9]\d{6,14}")
@@ -54,12 +54,7 @@ class SettingsForm(PhoneType.Settings):
 
     def clean_base_url(self) -> str:
         url: str = self.cleaned_data["base_url"].rstrip("/")
-        parts = urlsplit(url)
-        if url and not (
-            parts.scheme in ("http", "https")
-            and re.fullmatch(r"[\w.\-]+(:\d{1,5})?", parts.netloc, re.ASCII)
-            and not (parts.path or parts.query or parts.fragment)
-        ):
+        if url and not is_base(url, path=False):
             raise forms.ValidationError(
                 gettext("Write an address such as https://httpsms.example.org.")
             )

@@ -70,7 +70,7 @@ def _report(result: Any) -> list[Event]:
         at=_moment(result.get("doneAt")),
     )
     if reason == Reason.OPTED_OUT and (number := _text(result, "to")):
-        return [report, OptOutNotice(_international(number), words=report.words)]
+        return [report, OptOutNotice(e164.international(number), words=report.words)]
     return [report]
 
 
@@ -84,10 +84,10 @@ def _incoming(result: Any) -> list[Event]:
     parts = [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
     return [
         IncomingSms(
-            sender=_international(sender),
+            sender=e164.international(sender),
             text=_text(result, "text") or _words(parts),
             provider_id=uuid,
-            to=_international(_text(result, "to")),
+            to=e164.international(_text(result, "to")),
             media=tuple(
                 IncomingMedia(_text(part, "url"), _text(part, "contentType"))
                 for part in parts
@@ -114,14 +114,6 @@ def _object(said: Any, name: str) -> dict[str, Any]:
 def _text(said: dict[str, Any], name: str) -> str:
     value = said.get(name)
     return "" if value is None else str(value)
-
-
-def _international(written: str) -> str:
-    """Give E.164 where the digits begin with a country; names and short codes as they are."""
-    try:
-        return e164.parse(f"+{written.strip().removeprefix('+')}", "")
-    except e164.Invalid:
-        return written
 
 
 def _moment(written: object) -> datetime | None:

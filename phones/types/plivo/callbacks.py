@@ -116,19 +116,19 @@ def _report(callback: Callback) -> list[Event]:
         at=None if state is Delivery.FAILED else _moment(callback.first(happened)),
     )
     if code == _STOPPED and (number := callback.first("To")):
-        return [report, OptOutNotice(_international(number))]
+        return [report, OptOutNotice(e164.international(number))]
     return [report]
 
 
 def _incoming(callback: Callback) -> list[Event]:
-    sender = _international(callback.need("From"))
+    sender = e164.international(callback.need("From"))
     # Pictures come with a Body, everything else with a Text.
     text = callback.first("Text") or callback.first("Body")
     sms = IncomingSms(
         sender=sender,
         text=text,
         provider_id=callback.need("MessageUUID"),
-        to=_international(callback.first("To")),
+        to=e164.international(callback.first("To")),
         media=_media(callback),
     )
     intent = callback.first("MessageIntent").lower()
@@ -154,7 +154,7 @@ def _call(callback: Callback, *, ended: bool) -> list[Event]:
     return [
         IncomingCall(
             # Who hides the number still rang.
-            caller=_international(caller) if caller else "anonymous",
+            caller=e164.international(caller) if caller else "anonymous",
             provider_id=callback.need("CallUUID"),
             ended=ended,
             seconds=int(seconds) if re.fullmatch(r"[0-9]{1,9}", seconds) else None,
@@ -165,14 +165,6 @@ def _call(callback: Callback, *, ended: bool) -> list[Event]:
 
 def digits(number: str) -> str:
     return number.strip().removeprefix("+")
-
-
-def _international(written: str) -> str:
-    """Give E.164 where the digits begin with a country; names and short codes as they are."""
-    try:
-        return e164.parse(f"+{digits(written)}", "")
-    except e164.Invalid:
-        return written
 
 
 def _moment(written: str) -> datetime | None:

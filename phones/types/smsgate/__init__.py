@@ -29,6 +29,7 @@ from phones.base import (
     Rejected,
     Sent,
     Temporary,
+    in_turns,
     no,
     yes,
 )
@@ -148,12 +149,8 @@ class SmsGate(PhoneType):
         return news.parse(endpoint, callback, self._device)
 
     def poll(self, cursor: str, pending: Sequence[str]) -> Polled:
-        # In turns: what was asked about last comes last.
-        waiting = sorted(pending)
-        turn = [name for name in waiting if name > cursor] + [n for n in waiting if n <= cursor]
-        asked = turn[:_ASKED]
-        events = [event for name in asked for event in self._fate(name)]
-        return Polled(tuple(events), asked[-1] if len(turn) > _ASKED else "")
+        asked, mark = in_turns(pending, cursor, _ASKED)
+        return Polled(tuple(event for name in asked for event in self._fate(name)), mark)
 
     def _fate(self, name: str) -> list[Event]:
         answer = self._request("GET", f"/messages/{quote(name, safe='')}")

@@ -20,6 +20,7 @@ from phones.base import (
     PhoneError,
     Polled,
     StatusReport,
+    in_turns,
 )
 from phones.types.twilio.answers import millionths, segments_of
 from phones.types.twilio.callbacks import STATES
@@ -43,13 +44,9 @@ def look(
     `place` is where the API's paths lie. Raises a PhoneError, NotSent or NoAnswer.
     """
     known = json.loads(cursor or "{}")
-    waiting = sorted(pending)
-    # In turns: what was asked about last comes last.
-    last = known.get("asked", "")
-    turn = [sid for sid in waiting if sid > last] + [sid for sid in waiting if sid <= last]
-    asked = turn[:_ASKED]
+    asked, mark = in_turns(pending, known.get("asked", ""), _ASKED)
     news: list[Event] = [event for sid in asked for event in _fate(twilio, sid)]
-    kept = {"asked": asked[-1]} if len(turn) > _ASKED else {}
+    kept: dict[str, Any] = {"asked": mark}
     if "until" not in known:
         # The first look only finds out where to begin: what came before is old.
         first = [m for number in numbers for m in twilio.messages.list(to=number, limit=1)]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import urlsplit
 
 from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from lib.http import is_base
 from phones.base import PhoneType
 
 # What a sender can be: a number with its country, a Messaging Service, a name that networks show.
@@ -113,13 +113,7 @@ class SettingsForm(PhoneType.Settings):
 
     def clean_base_url(self) -> str:
         url: str = self.cleaned_data["base_url"].rstrip("/")
-        parts = urlsplit(url)
-        if url and not (
-            parts.scheme in ("http", "https")
-            and re.fullmatch(r"[\w.\-]+(:\d{1,5})?", parts.netloc, re.ASCII)
-            and not parts.query
-            and not parts.fragment
-        ):
+        if url and not is_base(url):
             raise forms.ValidationError(
                 gettext("Write an address such as https://twilio.example.org, without ? or #.")
             )

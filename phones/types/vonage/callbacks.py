@@ -98,7 +98,7 @@ def _report(said: dict[str, Any]) -> list[Event]:
     # The SMS API calls the person msisdn, and us “to”.
     person = _text(said, "msisdn") or _text(said, "to")
     if reason == Reason.OPTED_OUT and person:
-        return [report, OptOutNotice(_international(person), words=report.words)]
+        return [report, OptOutNotice(e164.international(person), words=report.words)]
     return [report]
 
 
@@ -112,10 +112,10 @@ def _message(said: dict[str, Any]) -> list[Event]:
     captions = [_text(item, "caption") or _text(item, "text") for _kind, item in found]
     return [
         IncomingSms(
-            sender=_international(_need(said, "from")),
+            sender=e164.international(_need(said, "from")),
             text=_text(said, "text") or "\n".join(filter(None, captions)),
             provider_id=_need(said, "message_uuid"),
-            to=_international(_text(said, "to")),
+            to=e164.international(_text(said, "to")),
             media=tuple(
                 IncomingMedia(_text(item, "url")) for _kind, item in found if _text(item, "url")
             ),
@@ -131,10 +131,10 @@ def _sms(said: dict[str, Any]) -> list[Event]:
         text = _text(said, "data")
     return [
         IncomingSms(
-            sender=_international(_need(said, "msisdn")),
+            sender=e164.international(_need(said, "msisdn")),
             text=text,
             provider_id=_need(said, "messageId"),
-            to=_international(_text(said, "to")),
+            to=e164.international(_text(said, "to")),
             at=_moment(_text(said, "message-timestamp")),
             part=_part(said),
         )
@@ -157,7 +157,7 @@ def _call(said: dict[str, Any], *, has_rung: bool) -> list[Event]:
     return [
         IncomingCall(
             # Who hides the number still rang.
-            caller=_international(caller) if caller else "anonymous",
+            caller=e164.international(caller) if caller else "anonymous",
             provider_id=_need(said, "uuid"),
             ended=not has_rung,
             seconds=int(seconds) if re.fullmatch(r"[0-9]{1,9}", seconds) else None,
@@ -176,14 +176,6 @@ def _need(said: dict[str, Any], name: str) -> str:
     if not (value := _text(said, name)):
         raise Malformed(f"{name} is missing.")
     return value
-
-
-def _international(written: str) -> str:
-    """Give E.164 where the digits begin with a country; names and short codes as they are."""
-    try:
-        return e164.parse(f"+{written.strip().removeprefix('+')}", "")
-    except e164.Invalid:
-        return written
 
 
 def _moment(written: str) -> datetime | None:
