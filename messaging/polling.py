@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from lib.http import NoAnswer, NotSent, Trace
-from lib.jobs import enqueue
+from lib.jobs import awake, enqueue
 from messaging import receiving
 from messaging.models import Direction, Message, Status
 from phones import registry
@@ -45,9 +45,25 @@ def _is_due(phone: Phone) -> bool:
 
 def poll(phone_id: int) -> None:
     """Ask one phone's provider for news. A job: of two at the same time one does nothing."""
+    phone = _pollable(phone_id)
+    if phone and _take_turn(phone):
+        _look(phone)
+
+
+def look(phone_id: int) -> None:
+    """Ask at once, however lately the provider was asked: a watch was told of news. A job."""
+    awake(look, phone_id)
+    if phone := _pollable(phone_id):
+        Phone.objects.filter(pk=phone.pk).update(polled_at=timezone.now())
+        _look(phone)
+
+
+def _pollable(phone_id: int) -> Phone | None:
     phone = Phone.objects.ready().select_related("workspace").filter(pk=phone_id).first()
-    if phone is None or not phone.kind.can.polling or not _take_turn(phone):
-        return
+    return phone if phone and phone.kind.can.polling else None
+
+
+def _look(phone: Phone) -> None:
     traces: list[Trace] = []
     try:
         polled = line(phone, traces.append).poll(phone.poll_cursor, pending(phone))

@@ -8,7 +8,7 @@ may raise the errors at the top. So it is tested by tables of cases, and needs n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
@@ -469,6 +469,19 @@ class PhoneType:
         """
         raise NotImplementedError
 
+    def watch(self, seconds: float, stop: Callable[[], bool]) -> bool:
+        """Wait for news, at most `seconds`; say whether there are any that `poll` would find.
+
+        It looks at `stop` once a second at least, and gives False when that says so. The first call
+        gives True if anything may have happened before it. What it opened it may keep for its next
+        call; `close` ends it. `manage.py sessions` runs it, one thread per phone. Raises a
+        PhoneError, NotSent or NoAnswer.
+        """
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Let go of what calls have kept open."""
+
     def verify(self, callback: Callback) -> None:
         """Raise BadSignature unless the callback comes from the provider."""
 
@@ -510,6 +523,11 @@ class PhoneType:
     def connects(cls) -> bool:
         """Say whether `connect` can set the addresses at the provider."""
         return cls.connect is not PhoneType.connect
+
+    @classmethod
+    def watches(cls, settings: Mapping[str, Any]) -> bool:
+        """Say whether a phone with these settings has something to `watch`."""
+        return cls.watch is not PhoneType.watch
 
     @classmethod
     def secret_fields(cls) -> list[str]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 from phones.base import (
     Callback,
@@ -58,6 +58,11 @@ class Scripted(PhoneType):
     bulk_outcomes: ClassVar[list[object]] = []
     asked: ClassVar[list[tuple[str, list[str]]]] = []
     fetched: ClassVar[object] = Fetched(b"", "")
+    # What each `watch` gives, in turn; without any it waits until it is to stop. `watchers` counts
+    # those that wait or have waited, `closed` those that have ended.
+    watched: ClassVar[list[object]] = []
+    watchers: ClassVar[int] = 0
+    closed: ClassVar[int] = 0
     seconds: ClassVar[float] = 0
     flying: ClassVar[int] = 0
     most_flying: ClassVar[int] = 0
@@ -68,6 +73,7 @@ class Scripted(PhoneType):
         cls.sent, cls.parsed = [], []
         cls.polls, cls.asked = [], []
         cls.batches, cls.bulk_outcomes = [], []
+        cls.watched, cls.watchers, cls.closed = [], 0, 0
         cls.parsing = cls.verifying = None
         cls.seconds = 0
         cls.flying = cls.most_flying = 0
@@ -116,6 +122,24 @@ class Scripted(PhoneType):
             raise polled
         assert isinstance(polled, Polled)
         return polled
+
+    def watch(self, seconds: float, stop: Callable[[], bool]) -> bool:
+        if not self.watched:
+            type(self).watchers += 1
+            while not stop():
+                time.sleep(0.005)
+            return False
+        news = self.watched.pop(0)
+        if isinstance(news, Exception):
+            raise news
+        return bool(news)
+
+    def close(self) -> None:
+        type(self).closed += 1
+
+    @classmethod
+    def watches(cls, settings: Mapping[str, Any]) -> bool:
+        return settings.get("watch", "yes") == "yes"
 
     def fetch(self, media: IncomingMedia) -> Fetched:
         if isinstance(self.fetched, Exception):

@@ -29,7 +29,7 @@ _MANAGE = [sys.executable, "manage.py"]
 
 
 class Command(BaseCommand):
-    help = "Start the queue server, the web server, the workers and the tick, and keep them alive."
+    help = "Start all processes of the site, and keep them alive."
     requires_system_checks: list[str] = []  # each child checks itself
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -128,6 +128,7 @@ def children(host: str, port: int, env: dict[str, str]) -> list[Child]:
         Child("worker send 2", rqworker("send"), WORK, _WORKERS_PATIENCE, env),
         Child("worker default", rqworker("default"), WORK, _WORKERS_PATIENCE, env),
         Child("tick", [*_MANAGE, "tick"], WORK, _WORKERS_PATIENCE, env),
+        Child("sessions", [*_MANAGE, "sessions"], WORK, _WORKERS_PATIENCE, env),
     ]
     if os.environ.get("SIMULATOR_URL"):
         return [web, *work]
