@@ -5,14 +5,12 @@
         peer.simulate_incoming("+33612345678", "Oui")
         peer.set_status(sid, "delivered")
 
-It is installed once, outside the repository, into ~/.cache/smsapp-peers (or SMSAPP_PEERS). Where node
-or npm is missing or the package cannot be had, the test skips and says why.
+`npm.py` installs it; where that cannot be, the test skips and says why.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -24,18 +22,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import pytest
 import requests
 
+from tests.peers import npm
+
 # 0.12 needs Node 22.15; other majors of the name are other people's package.
-PACKAGE = "emulate@0.11.2"
+VERSION = "0.11.2"
 ACCOUNT_SID = "AC" + "0" * 32
 AUTH_TOKEN = "emulated-auth-token"
 API_KEY = ("SK" + "0" * 32, "emulated-key-secret")
 NUMBER = "+15551234567"
 SERVICE_SID = "MG" + "0" * 32
-# Seconds to install, to start.
-PATIENCE = (120, 20)
+# Seconds to start.
+PATIENCE = 20
 
 
 @dataclass
@@ -151,34 +150,7 @@ def start_twilio() -> TwilioPeer:
 
 
 def _command() -> list[str]:
-    node = shutil.which("node")
-    if not node or not shutil.which("npm"):
-        pytest.skip("The Twilio emulator needs node and npm.")
-    home = Path(os.environ.get("SMSAPP_PEERS") or Path.home() / ".cache" / "smsapp-peers")
-    module = home / "node_modules" / "emulate"
-    if _version(module) != PACKAGE.partition("@")[2]:
-        _install(home)
-    return [node, str(module / "dist" / "index.js")]
-
-
-def _version(module: Path) -> str:
-    try:
-        return str(json.loads((module / "package.json").read_text())["version"])
-    except OSError:
-        return ""
-
-
-def _install(home: Path) -> None:
-    home.mkdir(parents=True, exist_ok=True)
-    command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(home), PACKAGE]
-    try:
-        done = subprocess.run(
-            command, check=False, capture_output=True, text=True, timeout=PATIENCE[0]
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"npm did not install {PACKAGE} within {PATIENCE[0]} seconds.")
-    if done.returncode:
-        pytest.skip(f"npm cannot install {PACKAGE}: {done.stderr.strip()[-300:]}")
+    return [npm.node(), str(npm.package("emulate", VERSION) / "dist" / "index.js")]
 
 
 def _seed() -> dict[str, Any]:
@@ -209,7 +181,7 @@ def _free_port() -> int:
 
 
 def _wait(peer: TwilioPeer, log: Path) -> None:
-    end = time.monotonic() + PATIENCE[1]
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if peer.process.poll() is not None:
             break
