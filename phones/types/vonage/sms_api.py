@@ -35,7 +35,7 @@ def order(sms: OutgoingSms, sender: str, report_to: str) -> dict[str, str]:
         "text": sms.text,
         # Unless told so, it replaces what GSM-7 does not have by question marks.
         "type": "text" if gsm.encoding_of(sms.text) == "gsm7" else "unicode",
-        "status-report-req": "1",
+        "status-report-req": "true",
         "client-ref": sms.reference,
     }
     if len(report_to) <= _LONGEST_ADDRESS:

@@ -227,7 +227,7 @@ def test_a_message_leaves_as_the_sms_api_wants_it() -> None:
         "to": "33612345678",
         "text": "Bonjour",
         "type": "text",
-        "status-report-req": "1",
+        "status-report-req": "true",
         "client-ref": "42",
         "callback": f"{BASE}status/",
     }
