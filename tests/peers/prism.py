@@ -1,4 +1,6 @@
-"""A provider played from its own OpenAPI document: npm's Prism (https://github.com/stoplightio/prism, Apache-2.0).
+"""A provider played from its own OpenAPI document by Prism, of npm (Apache-2.0).
+
+https://github.com/stoplightio/prism
 
     with start_prism(document) as peer:
         requests to peer.base_url are checked against the document and answered from it
