@@ -120,13 +120,17 @@ class PhoneForms:
 
     @property
     def opens_advanced(self) -> bool:
-        """Say whether something in the folded part is wrong or was filled in."""
+        """Say whether something in the folded part is wrong or is not as it was given."""
         fields = [*self.advanced, self.phone["rate"]]
-        return any(field.errors for field in fields) or any(f.value() for f in self.advanced)
+        return any(field.errors for field in fields) or any(map(_was_filled_in, self.advanced))
 
     @property
     def _advanced(self) -> tuple[str, ...]:
         return tuple(getattr(self.provider, "advanced", ()))
+
+
+def _was_filled_in(field: forms.BoundField) -> bool:
+    return str(field.value() or "") != str(field.field.initial or "")
 
 
 def _retype_words() -> str:
@@ -143,7 +147,7 @@ def forms_for_new(
     phone = Phone(workspace=workspace, type=kind.slug, name=name, rate=kind.rate)
     return PhoneForms(
         phone=PhoneForm(data, phone=phone),
-        provider=_opaque(kind, kind.Settings(data, prefix=PREFIX)),
+        provider=_opaque(kind, kind.Settings(data, prefix=PREFIX), data),
     )
 
 
@@ -166,7 +170,7 @@ def forms_for_edit(phone: Phone, data: MultiValueDict[str, Any] | None = None) -
         _offer_to_keep(provider.fields[name])
     return PhoneForms(
         phone=PhoneForm(data, phone=phone),
-        provider=_opaque(kind, provider),
+        provider=_opaque(kind, provider, data),
         optional=frozenset(
             name for name in secrets if not kind.Settings.base_fields[name].required
         ),
@@ -206,11 +210,18 @@ def _offer_to_keep(field: forms.Field) -> None:
     field.help_text = f"{field.help_text} {keep}".strip()
 
 
-def _opaque(kind: type[PhoneType], provider: forms.Form) -> forms.Form:
-    """Keep browsers from filling their own passwords in, and secrets from ever being drawn."""
+def _opaque(
+    kind: type[PhoneType], provider: forms.Form, data: MultiValueDict[str, Any] | None
+) -> forms.Form:
+    """Keep browsers from filling their own passwords in, and secrets from ever being drawn.
+
+    One that was typed is gone when the form is shown again, which must not go unseen.
+    """
     for name in kind.secret_fields():
         widget = provider.fields[name].widget
         widget.attrs["autocomplete"] = "new-password"
+        if data is not None and data.get(f"{PREFIX}-{name}", "").strip():
+            widget.attrs["placeholder"] = _("type it again")
         if isinstance(widget, forms.PasswordInput):
             widget.render_value = False
     return provider

@@ -47,9 +47,7 @@ class Field(forms.BoundField):
     @property
     def is_optional(self) -> bool:
         """Say whether people should read "optional": not where a choice or a default is made for them."""
-        typed = look_of(self.field.widget) == "form-control"
-        secret = isinstance(self.field.widget, forms.PasswordInput)
-        return not self.field.required and typed and not secret
+        return not self.field.required and look_of(self.field.widget) == "form-control"
 
 
 class Renderer(TemplatesSetting):

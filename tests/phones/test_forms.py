@@ -202,3 +202,28 @@ def test_every_type_draws_its_fields_without_a_secret(workspace: Workspace) -> N
 
         assert not [name for name, value in secrets.items() if value in page]
         assert Addresses("https://sms.example.org/").base not in page
+
+
+@pytest.mark.parametrize("slug", list(registry.all_types()))
+def test_rare_settings_are_folded_until_one_is_used(workspace: Workspace, slug: str) -> None:
+    new = forms_for_new(workspace, registry.get(slug))
+
+    assert not new.opens_advanced
+
+
+def test_rare_settings_that_are_used_are_open(desk: Phone) -> None:
+    assert not forms_for_edit(desk).opens_advanced
+
+    desk.settings["site"] = "https://sms.example.org"
+
+    assert forms_for_edit(desk).opens_advanced
+
+
+def test_a_secret_that_was_typed_is_asked_for_again_aloud(desk: Phone) -> None:
+    """It is not drawn: without a word it would look kept, or stored."""
+    wrong = forms_for_edit(desk, posted(name="", **{"settings-token": "new", "settings-extra": ""}))
+
+    html = drawn(wrong)
+
+    assert html.count('placeholder="type it again"') == 1
+    assert html.count('placeholder="unchanged"') == 1

@@ -52,8 +52,9 @@ def test_a_field_without_errors_is_not_marked() -> None:
 def test_only_fields_that_people_may_leave_empty_are_called_optional() -> None:
     html = str(Booking())
 
-    assert html.count(">optional<") == 1
+    assert html.count(">optional<") == 2
     assert re.search(r'for="id_note">Note <span class="optional">', html)
+    assert re.search(r'for="id_secret">Secret <span class="optional">', html)
 
 
 def test_a_secret_is_never_rendered_back() -> None:
