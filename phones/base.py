@@ -414,6 +414,8 @@ class PhoneType:
 
     slug: ClassVar[str] = ""  # set by the registry: the module's name
     label: ClassVar[Words]
+    # Who is behind it, where the label says more: “OVH” of “OVH short code”; set by the registry else.
+    provider: ClassVar[Words] = ""
     # A few words under the label: where or what for.
     what: ClassVar[Words]
     # The provider's own documentation.

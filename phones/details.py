@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from phones.base import Endpoint, PhoneType, Words
 from phones.lines import line
@@ -39,6 +41,15 @@ class Exchanges:
     rows: list[Exchange]
     older: int | None
     is_newest: bool
+
+
+def is_only_here(phone: Phone) -> bool:
+    """Say whether only this very machine can call the phone's addresses."""
+    host = urlsplit(phone.addresses.base).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def has_to_paste(kind: type[PhoneType]) -> bool:

@@ -21,7 +21,7 @@ def all_types() -> dict[str, type[PhoneType]]:
         if module.name.startswith("_"):
             continue  # what two types of one provider share
         found[module.name] = _type_in(module.name)
-    return dict(sorted(found.items(), key=lambda item: str(item[1].label)))
+    return dict(sorted(found.items(), key=lambda item: str(item[1].label).casefold()))
 
 
 def _type_in(slug: str) -> type[PhoneType]:
@@ -35,8 +35,10 @@ def _type_in(slug: str) -> type[PhoneType]:
     ]
     if len(classes) != 1:
         raise TypeError(f"phones.types.{slug} must hold exactly one PhoneType, not {len(classes)}.")
-    classes[0].slug = slug
-    return classes[0]
+    kind = classes[0]
+    kind.slug = slug
+    kind.provider = kind.provider or kind.label
+    return kind
 
 
 def get(slug: str) -> type[PhoneType]:

@@ -12,7 +12,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.http import MemberRequest, manager, member
 from phones import matrix, needs, registry, services
 from phones.base import PhoneType
-from phones.details import addresses_of, exchanges_of, has_to_paste, sheets_of, stray_reports
+from phones.details import (
+    addresses_of,
+    exchanges_of,
+    has_to_paste,
+    is_only_here,
+    sheets_of,
+    stray_reports,
+)
 from phones.forms import PauseForm, PhoneForms, forms_for_edit, forms_for_new
 from phones.health import health_of, kind_of, pace_of
 from phones.models import PauseReason, Phone
@@ -58,6 +65,7 @@ def phone(request: MemberRequest, pk: int) -> HttpResponse:
         "is_slow": pace is not None and pace.is_slow,
         "waiting": shown.messages.filter(status="queued").count() if shown.is_paused else 0,
         "addresses": addresses_of(shown, kind),
+        "is_only_here": kind is not None and has_to_paste(kind) and is_only_here(shown),
         "exchanges": exchanges_of(shown, before=request.GET.get("before", "")),
         "reports": stray_reports(shown),
         "sheets": sheets_of(shown) if request.membership.may_manage and kind else [],
@@ -74,7 +82,12 @@ def addresses(request: MemberRequest, pk: int) -> HttpResponse:
     """Show what has to be pasted at the provider: the last step of adding a phone."""
     shown = _phone(request, pk)
     kind = _kind(shown)
-    context = {"phone": shown, "kind": kind, "addresses": addresses_of(shown, kind)}
+    context = {
+        "phone": shown,
+        "kind": kind,
+        "addresses": addresses_of(shown, kind),
+        "is_only_here": has_to_paste(kind) and is_only_here(shown),
+    }
     return render(request, "phones/addresses.html", context)
 
 

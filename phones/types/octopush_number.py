@@ -24,6 +24,7 @@ from phones.types._octopush.console import (
 
 class OctopushNumber(Octopush):
     label = _("Octopush virtual number")
+    provider = "Octopush"
     what = _("a number of your own, mostly France; people can answer")
     can = Capabilities(
         send=yes(),

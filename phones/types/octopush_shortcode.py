@@ -25,6 +25,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ]{1,9}[A-Za-z0-9]")
 
 class OctopushShortcode(Octopush):
     label = _("Octopush short code")
+    provider = "Octopush"
     what = _("names and short codes, mostly France; sends only")
     can = Capabilities(
         send=yes(),

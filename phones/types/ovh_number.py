@@ -15,6 +15,7 @@ from phones.types._ovh.news import digits
 
 class OvhNumber(Ovh):
     label = _("OVH virtual number")
+    provider = "OVH"
     what = _("a number of your own that people in France can answer")
     can = Capabilities(
         send=yes(_("To France only")),

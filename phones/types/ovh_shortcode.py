@@ -20,6 +20,7 @@ _NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 ._\-]{1,11}")
 
 class OvhShortcode(Ovh):
     label = _("OVH short code")
+    provider = "OVH"
     what = _("names worldwide, and a short code that French mobiles can answer")
     can = Capabilities(
         send=yes(),

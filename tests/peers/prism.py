@@ -41,7 +41,7 @@ class PrismPeer:
 @contextmanager
 def start_prism(document: Path) -> Iterator[PrismPeer]:
     """Start Prism on a free loopback port; skip the test where there can be none."""
-    program = npm.installed(PACKAGE) / "dist" / "index.js"
+    program = npm.package(NAME, VERSION) / "dist" / "index.js"
     folder = Path(tempfile.mkdtemp(prefix="smsapp-prism-"))
     port = _free_port()
     log = folder / "log"

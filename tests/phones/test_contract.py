@@ -75,6 +75,17 @@ def test_every_word_of_a_type_can_be_translated(kind: type[PhoneType]) -> None:
 
 
 @every_type
+def test_a_pattern_says_what_fits_it(kind: type[PhoneType]) -> None:
+    silent = [
+        name
+        for name, field in kind.Settings.base_fields.items()
+        if isinstance(field, forms.RegexField) and "invalid" not in field.error_messages
+    ]
+
+    assert silent == []
+
+
+@every_type
 def test_the_answer_to_each_callback_is_a_success(kind: type[PhoneType]) -> None:
     phone = object.__new__(kind)
     for endpoint in kind.endpoints:

@@ -28,7 +28,15 @@ def test_a_file_or_folder_is_a_type_and_its_name_is_the_slug() -> None:
 def test_types_stand_in_the_order_of_their_labels() -> None:
     labels = [str(kind.label) for kind in registry.all_types().values()]
 
-    assert labels == sorted(labels)
+    assert labels == sorted(labels, key=str.casefold)
+
+
+def test_a_type_says_who_is_behind_it() -> None:
+    providers = {slug: str(kind.provider) for slug, kind in registry.all_types().items()}
+
+    assert providers["ovh_number"] == providers["ovh_shortcode"] == "OVH"
+    assert providers["plivo"] == "Plivo"
+    assert all(providers.values())
 
 
 def test_a_type_whose_file_is_gone_is_not_found() -> None:

@@ -374,6 +374,27 @@ def test_addresses_are_for_those_who_manage(
     assert phone.token not in text(as_vera.get(at("phone", phone)))
 
 
+@pytest.mark.parametrize(
+    ("public", "is_said"),
+    [
+        ("http://127.0.0.1:8000", True),
+        ("http://localhost:8000", True),
+        ("http://192.168.1.5:8000", False),
+        ("https://sms.example.org", False),
+    ],
+)
+def test_an_address_that_no_provider_can_reach_is_named(
+    as_alice: Client, workspace: Workspace, settings: Any, public: str, is_said: bool
+) -> None:
+    settings.PUBLIC_URL = public
+    phone = Phone.objects.create(workspace=workspace, name="Kannel", type="kannel", settings={})
+
+    for page in ("phone_addresses", "phone"):
+        shown = text(as_alice.get(at(page, phone)))
+
+        assert ("sets PUBLIC_URL" in shown) == is_said
+
+
 def test_an_address_says_when_it_was_called(as_alice: Client, phone: Phone) -> None:
     EndpointCall.objects.create(phone=phone, endpoint="status", last_at=timezone.now())
 

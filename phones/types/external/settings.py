@@ -97,7 +97,10 @@ class SettingsForm(PhoneType.Settings):
     )
     url = _TemplateURLField(
         label=_("Address"),
-        help_text=_("Where a message is sent. It may hold variables: ?to={{to}}&text={{text}}."),
+        help_text=_(
+            "Where a message is sent, such as https://api.example.net/send. With GET it holds all: "
+            "…/send?to={{to}}&text={{text}}."
+        ),
         max_length=1000,
     )
     method = forms.ChoiceField(
@@ -181,11 +184,21 @@ class SettingsForm(PhoneType.Settings):
             "reports must then name the message so, and not by our {{id}}."
         ),
     )
-    from_field = _name(_("Callbacks: sender"), _("Empty means from or sender."))
-    text_field = _name(_("Callbacks: text"), _("Empty means text."))
-    date_field = _name(_("Callbacks: time"), _("ISO 8601. Empty means date or time."))
-    id_field = _name(_("Callbacks: id"), _("Empty means id."))
-    status_field = _name(_("Callbacks: status"), _("Empty means status."))
+    from_field = _name(
+        _("Callbacks: sender"), _("The field that says who wrote. Empty means from or sender.")
+    )
+    text_field = _name(
+        _("Callbacks: text"), _("The field that holds the message. Empty means text.")
+    )
+    date_field = _name(
+        _("Callbacks: time"), _("The field that says when, as ISO 8601. Empty means date or time.")
+    )
+    id_field = _name(
+        _("Callbacks: id"), _("The field that names our message in a report. Empty means id.")
+    )
+    status_field = _name(
+        _("Callbacks: status"), _("The field that says what became of it. Empty means status.")
+    )
     reply = forms.CharField(
         label=_("Answer to incoming messages"),
         help_text=_("If the service wants to read something special, such as OK."),

@@ -90,7 +90,7 @@ class Infobip(PhoneType):
         ),
         _("Get a number or register a sender name under Channels and Numbers."),
         _("Fill in the form, save it and test the connection. Nothing is sent."),
-        _("To receive, paste the address below at your number."),
+        _("To receive, paste this site's address at your number."),
     )
     endpoints = (
         Endpoint(

@@ -11,7 +11,7 @@ SETUP = (
     _("Buy a number under Phone Numbers → Buy Numbers, with the capability SMS."),
     _("Enable the countries you write to under Messaging → Geo Permissions."),
     _("Fill in the form, save it and test the connection. Nothing is sent."),
-    _("Make an application with the addresses below, and give it to your number."),
+    _("Make an application with this site's addresses, and give it to your number."),
 )
 
 _APPLICATION = (

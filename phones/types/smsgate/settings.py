@@ -21,8 +21,10 @@ class SettingsForm(PhoneType.Settings):
     advanced = ("sim", "hours")
 
     where = forms.ChoiceField(
-        label=_("Where"),
-        help_text=_("The handset itself can be called from the same network or a VPN only."),
+        label=_("Server"),
+        help_text=_(
+            "As chosen in the app. The handset itself can be called from the same network or a VPN only."
+        ),
         choices=(
             ("cloud", _("SMSGate's cloud")),
             ("private", _("A private server")),
@@ -67,6 +69,7 @@ class SettingsForm(PhoneType.Settings):
         ),
         max_length=40,
         required=False,
+        error_messages={"invalid": _("A device ID has letters, digits, _ and - only.")},
     )
     number = forms.CharField(
         label=_("Number"),

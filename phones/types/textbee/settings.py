@@ -52,6 +52,7 @@ class SettingsForm(PhoneType.Settings):
         label=_("Device ID"),
         help_text=_("In textbee's dashboard under Devices, and in the app."),
         max_length=50,
+        error_messages={"invalid": _("A device ID has letters, digits, _ and - only.")},
     )
     signing_secret = forms.CharField(
         label=_("Signing secret"),

@@ -11,7 +11,7 @@ SETUP = (
     _("Under API Settings copy the signature secret, and see which API your account uses for SMS."),
     _("Rent a number under Numbers → Buy numbers. A name needs no number."),
     _("Fill in the form, save it and test the connection. Nothing is sent."),
-    _("To receive messages and calls, paste the addresses below."),
+    _("To receive messages and calls, paste this site's addresses at Vonage."),
 )
 
 _APPLICATION = (
