@@ -50,8 +50,8 @@ class Cases:
     text_of     the text as it left in a request
     error_body  a 2xx answer that refuses in its body, and the error it is
     refusals    {400: (answer, error), …}, REFUSALS at least; 429 carries Retry-After
-    reports     {name: (callback, Delivery, None or the exception class)}; "unknown status" among them
-    unmatched   a report about a message that is not ours: parsed all the same
+    reports     {name: (callback, Delivery, None or the exception class)}: every Delivery, "delivered"
+                by this name, "unknown status", and "unknown message": not ours, read all the same
     incoming    {name: (callback, what it says or the exception class)}: valid, empty, unicode, no sender
     signed      a callback that verifies; `unsigned` and `forged` are the same without, and with another
                 signature

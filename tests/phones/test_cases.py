@@ -17,6 +17,7 @@ from phones import registry
 from phones.base import (
     Addresses,
     BadSignature,
+    Delivery,
     IncomingSms,
     Malformed,
     OutcomeUnknown,
@@ -133,7 +134,9 @@ def test_each_report_is_read(slug: str) -> None:
     if isinstance(cases.reports, Absent):
         assert not registry.get(slug).can.delivery or registry.get(slug).can.polling
         return
-    assert "unknown status" in cases.reports
+    assert {"delivered", "unknown status", "unknown message"} <= set(cases.reports)
+    # What a provider can tell of a message, it is shown telling.
+    assert {state for _said, state in cases.reports.values()} >= set(Delivery)
     for name, (said, state) in cases.reports.items():
         if isinstance(state, type):
             with pytest.raises(state):

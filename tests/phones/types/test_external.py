@@ -117,6 +117,10 @@ CASES = Cases(
             Delivery.FAILED,
         ),
         "unknown status": (as_json("status", {"id": "m7f3", "status": "dreaming"}), None),
+        "unknown message": (
+            as_json("status", {"id": "not-ours", "status": "delivered"}),
+            Delivery.DELIVERED,
+        ),
         "no id": (as_json("status", {"status": "sent"}), Malformed),
         "no status": (as_json("status", {"id": "m7f3"}), Malformed),
     },

@@ -149,9 +149,9 @@ CASES = Cases(
         "another handset": (received(content="Oui", owner="+33757590099"), None),
     },
     signed=(
-        told("message.phone.sent", id=ID),
-        told("message.phone.sent", id=ID, auth=None),
-        told("message.phone.sent", id=ID, auth=token(f"{BASE}status/", "another")),
+        told("message.phone.sent", "incoming", id=ID),
+        told("message.phone.sent", "incoming", id=ID, auth=None),
+        told("message.phone.sent", "incoming", id=ID, auth=token(f"{BASE}incoming/", "another")),
     ),
 )
 

@@ -107,6 +107,7 @@ CASES = Cases(
         "not delivered": (reported("2"), Delivery.FAILED),
         "refused": (reported("16", "NACK/"), Delivery.FAILED),
         "unknown status": (reported("64"), None),
+        "unknown message": (reported("1", message="77"), Delivery.DELIVERED),
     },
     incoming={
         "valid": (received(b"Oui"), IncomingSms(TO, "Oui", ID, "12345", at=AT)),
