@@ -42,14 +42,9 @@ def phones(request: MemberRequest) -> HttpResponse:
 @require_GET
 @member
 def types(request: MemberRequest) -> HttpResponse:
-    """Show the whole matrix, a line for each capability: its sentence, and {type, cell} in order."""
-    rows = matrix.rows()
-    kinds = [row.kind for row in rows]
-    lines = [
-        (column, list(zip(kinds, cells, strict=True)))
-        for column, *cells in zip(matrix.columns(), *(row.cells for row in rows), strict=True)
-    ]
-    return render(request, "phones/types.html", {"kinds": kinds, "lines": lines})
+    """Show the whole matrix, and under it what each type's yes or no depends on."""
+    context = {"columns": matrix.columns(), "rows": matrix.rows()}
+    return render(request, "phones/types.html", context)
 
 
 @require_GET

@@ -9,11 +9,12 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User, Workspace
 from messaging.models import Message, Report
-from phones import limits, registry, services
+from phones import limits, matrix, registry, services
 from phones.base import Kind
 from phones.models import EndpointCall, Exchange, PauseReason, Phone
 from tests.phones.conftest import Provider
@@ -226,6 +227,14 @@ def test_the_list_stands_when_a_type_is_gone(as_alice: Client, phone: Phone) -> 
 
 
 # ---- Choosing and adding ------------------------------------------------------------------------
+
+
+def test_the_page_of_types_says_what_each_yes_or_no_depends_on(as_vera: Client) -> None:
+    page = text(as_vera.get(reverse("phone_types")))
+
+    for row in matrix.rows():
+        assert escape(str(row.kind.label)) in page
+        assert [note for note in row.notes if escape(str(note.note)) not in page] == []
 
 
 def test_types_that_lack_what_is_needed_come_last(as_alice: Client) -> None:

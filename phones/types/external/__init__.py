@@ -133,7 +133,15 @@ class External(PhoneType):
         if not self.settings.get("url"):
             return []
         sample = OutgoingSms(reference="1042", key="1042", to="+33612345678", text="Où ? 10 €")
-        return [(_("The request that leaves"), self.preview(sample))]
+        return [
+            (_("The request that leaves"), self.preview(sample)),
+            (_("Addresses for a service made for RapidPro"), "\n".join(self._rapidpros())),
+        ]
+
+    def _rapidpros(self) -> list[str]:
+        """Give the addresses that such a service calls."""
+        site, token = self.addresses.base.rstrip("/").rsplit("/callbacks/", 1)
+        return [f"{site}/c/ex/{token}/{action}" for action in self.actions]
 
     def preview(self, sms: OutgoingSms) -> str:
         """Give the request as it would leave, with its secret hidden."""

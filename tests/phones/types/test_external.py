@@ -573,3 +573,10 @@ def test_the_untouched_form_is_rapidpros() -> None:
 
     assert fields["body"].initial == BODY
     assert External.secret_fields() == ["authorization"]
+
+
+def test_the_addresses_that_rapidpro_had_are_shown() -> None:
+    shown = "\n".join(text for _heading, text in external(FakeHttp()).sheets())
+
+    for action in ("receive", "sent", "delivered", "failed", "stopped"):
+        assert f"https://sms.example.org/c/ex/t0ken/{action}" in shown.split()
