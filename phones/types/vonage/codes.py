@@ -27,7 +27,7 @@ KINDS: dict[str, type[PhoneError]] = {
     **dict.fromkeys(["1060", "1080", "1110", "1120", "1140"], Misconfigured),
     **dict.fromkeys(["account-suspended", "unprovisioned"], Misconfigured),
     **dict.fromkeys(["9", "1070", "low-balance", "out-of-credit"], NoCredit),
-    **dict.fromkeys(["33", "34", "1170"], BadNumber),
+    **dict.fromkeys(["7", "33", "34", "1170"], BadNumber),
     **dict.fromkeys(["101", "1240"], OptedOut),
 }
 # Refusals that say that nothing was submitted, whatever the status of the answer.

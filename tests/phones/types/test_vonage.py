@@ -287,7 +287,7 @@ def test_a_price_that_is_none_is_not_told() -> None:
         (refused("10"), Temporary),
         (refused("2"), Rejected),
         (refused("6"), Rejected),
-        (refused("7"), Rejected),
+        (refused("7"), BadNumber),
         (refused("12"), Rejected),
         (refused("29"), Rejected),
         (refused("4"), Misconfigured),
