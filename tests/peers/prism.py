@@ -24,7 +24,7 @@ from pathlib import Path
 from tests.peers import npm
 
 # The last that runs on Node 18 to 22.
-PACKAGE = "@stoplight/prism-cli@5.14.2"
+NAME, VERSION = "@stoplight/prism-cli", "5.14.2"
 # Seconds to start: it is slow the first time, and on a busy machine.
 PATIENCE = 60
 
