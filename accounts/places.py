@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import unicodedata
 import zoneinfo
 from functools import cache
 from pathlib import Path
@@ -41,6 +42,24 @@ def countries() -> list[tuple[str, str]]:
     language = (get_language() or "en")[:2]
     named = [(row["code"], row.get(language) or row["en"]) for row in _names()]
     return sorted(named, key=lambda country: _sorted_as(country[1]))
+
+
+def country_named(words: str) -> str:
+    """Give the code of a country written as its code or its name in any of our languages, else ""."""
+    return _by_name().get(_plain(words), "")
+
+
+@cache
+def _by_name() -> dict[str, str]:
+    names = {_plain(name): row["code"] for row in _names() for name in row.values()}
+    # A code is never another country's name, but make sure that it wins.
+    return names | {_plain(row["code"]): row["code"] for row in _names()}
+
+
+def _plain(words: str) -> str:
+    """Give a name without case, accents and doubled spaces: people write Cote d'Ivoire too."""
+    letters = unicodedata.normalize("NFKD", words.replace("’", "'")).casefold()
+    return " ".join("".join(c for c in letters if not unicodedata.combining(c)).split())
 
 
 def _sorted_as(name: str) -> str:

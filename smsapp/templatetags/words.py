@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from django import template
@@ -16,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from lib import e164
+from lib import money as lib_money
 from messaging.models import Status
 from phones.health import kind_of
 from phones.models import Phone
@@ -194,9 +194,4 @@ def _date(at: datetime, now: datetime) -> str:
 @register.filter
 def money(amount: int | None, currency: str) -> str:
     """Give millionths of a currency as an amount: 75000 and EUR → 0.075 EUR. Nothing when unknown."""
-    if amount is None:
-        return ""
-    value = Decimal(amount).scaleb(-6).normalize()
-    digits = max(2, -int(value.as_tuple().exponent))
-    number = formats.number_format(value, decimal_pos=digits, use_l10n=True, force_grouping=True)
-    return f"{number}\N{NO-BREAK SPACE}{currency}"
+    return "" if amount is None else lib_money.spoken(amount, currency)
