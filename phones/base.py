@@ -166,7 +166,7 @@ class Delivery(StrEnum):
 class StatusReport:
     """News of a message, found by our `reference` or by `provider_id`; one of them is enough.
 
-    `segments`, `cost` and `currency` as in `Sent`, where the provider tells them only now.
+    `segments`, `cost` and `currency` as in `Sent`, of the whole message, where the report says them.
     """
 
     state: Delivery
@@ -283,6 +283,14 @@ class Reply:
 @dataclass(frozen=True, slots=True)
 class Balance:
     """What is left on the account, in millionths of `currency`."""
+
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What a segment costs, in millionths of `currency` (ISO 4217)."""
 
     amount: int
     currency: str
@@ -506,6 +514,13 @@ class PhoneType:
         """Ask what is left on the account."""
         raise NotImplementedError
 
+    def price_to(self, country: str) -> Money:
+        """Ask what a segment to a country (ISO 3166 alpha-2) costs, by its dearest network.
+
+        For the price table (can.price); optional. Raises Rejected where it does not send there.
+        """
+        raise NotImplementedError
+
     def fetch(self, media: IncomingMedia) -> Fetched:
         """Fetch a picture of an incoming message."""
         raise NotImplementedError
@@ -530,6 +545,11 @@ class PhoneType:
     def watches(cls, settings: Mapping[str, Any]) -> bool:
         """Say whether a phone with these settings has something to `watch`."""
         return cls.watch is not PhoneType.watch
+
+    @classmethod
+    def has_price_list(cls) -> bool:
+        """Say whether `price_to` can be asked."""
+        return cls.price_to is not PhoneType.price_to
 
     @classmethod
     def secret_fields(cls) -> list[str]:

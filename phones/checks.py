@@ -88,6 +88,8 @@ def _broken_promises(kind: type[PhoneType]) -> Iterator[str]:
             continue
         if getattr(kind.can, capability) and not _gives(kind, method):
             yield f"It can `{capability}`, but has no method `{method}`."
+    if kind.has_price_list() and not kind.can.price:
+        yield "It has a method `price_to`, but its matrix says that it tells no `price`."
 
 
 def _missing_addresses(kind: type[PhoneType]) -> Iterator[str]:

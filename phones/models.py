@@ -102,6 +102,27 @@ class Phone(models.Model):
         return Confidential({**self.settings, **settings.PHONE_SETTINGS.get(self.type, {})})
 
 
+class Price(models.Model):
+    """What a segment to numbers with `prefix` costs: millionths of `currency` (ISO 4217).
+
+    `prefix` are digits without +, the country code first; "" is everything else. The longest wins.
+    """
+
+    phone = models.ForeignKey(Phone, models.CASCADE, related_name="prices")
+    prefix = models.CharField(max_length=15, blank=True)
+    amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["phone", "prefix"], name="one_price_per_prefix"),
+            models.CheckConstraint(condition=models.Q(amount__gte=0), name="price_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}: {self.amount} {self.currency}"
+
+
 class EndpointCall(models.Model):
     """When a callback address was last called, and how often."""
 

@@ -7,7 +7,8 @@ Questions are answered by a `Result`, kept as redacted exchanges, and belong out
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -18,24 +19,30 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
+from accounts import places
 from accounts.models import User, Workspace
-from lib import stored
+from lib import money, stored
 from lib.http import NoAnswer, NotSent, Trace
-from phones import limits, lines
+from phones import limits, lines, prices
 from phones.base import (
     BadAnswer,
     Balance,
     Misconfigured,
+    Money,
     NoCredit,
     OutcomeUnknown,
     PhoneError,
     PhoneType,
     Temporary,
+    Throttled,
 )
 from phones.models import EndpointCall, PauseReason, Phone, new_token
 from phones.signals import phone_deleted, phone_ready
 
 logger = logging.getLogger(__name__)
+
+# Seconds that somebody who looks at a page waits for a provider that was asked too fast.
+_LONGEST_PATIENCE = 1.5
 
 
 class NameTaken(Exception):
@@ -204,6 +211,42 @@ def check_settings(workspace: Workspace, slug: str, settings: dict[str, Any]) ->
 def balance(phone: Phone) -> Result:
     """Ask what is left on the account."""
     return _ask(phone, lambda line: _left(line.balance()))
+
+
+def fetch_prices(phone: Phone, countries: Sequence[str]) -> Result:
+    """Ask what a segment to each country (ISO 3166 alpha-2) costs, and put it into the price table.
+
+    What was told before the provider refused or failed is kept. Raises TooMany.
+    """
+    found: dict[str, Money] = {}
+    result = _ask(phone, lambda line: _fetched(line, countries, found))
+    prices.write(phone, found)
+    return result
+
+
+def _fetched(line: PhoneType, countries: Sequence[str], found: dict[str, Money]) -> str:
+    names = dict(places.countries())
+    told = []
+    for country in countries:
+        price = _price(line, country)
+        if rows := prices.spread(country, price):
+            found |= rows
+            told.append(f"{names[country]} {money.spoken(price.amount, price.currency)}")
+        else:
+            told.append(
+                _("%(country)s left out, because no prefix tells its numbers from its neighbours'")
+                % {"country": names[country]}
+            )
+    return _("A segment costs: %(prices)s.") % {"prices": "; ".join(told)}
+
+
+def _price(line: PhoneType, country: str) -> Money:
+    """Ask once more where it was too fast: some providers answer one such question in a second."""
+    try:
+        return line.price_to(country)
+    except Throttled as error:
+        time.sleep(min(error.retry_after or 1, _LONGEST_PATIENCE))
+        return line.price_to(country)
 
 
 def connect(phone: Phone) -> Result:

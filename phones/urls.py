@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from phones import views
+from phones import price_views, views
 
 urlpatterns = [
     path("phones/", views.phones, name="phones"),
@@ -22,5 +22,11 @@ urlpatterns = [
     path("phones/<int:pk>/balance/", views.balance, name="phone_balance"),
     path("phones/<int:pk>/pause/", views.pause, name="phone_pause"),
     path("phones/<int:pk>/start/", views.start, name="phone_start"),
+    path("phones/<int:pk>/prices/", price_views.table, name="phone_prices"),
+    path("phones/<int:pk>/prices/set/", price_views.set_price, name="phone_price_set"),
+    path("phones/<int:pk>/prices/remove/", price_views.remove, name="phone_price_remove"),
+    path("phones/<int:pk>/prices/fetch/", price_views.fetch, name="phone_prices_fetch"),
+    path("phones/<int:pk>/prices/import/", price_views.load, name="phone_prices_import"),
+    path("phones/<int:pk>/prices/prices.csv", price_views.export, name="phone_prices_export"),
     path("phones/<int:pk>/delete/", views.delete, name="phone_delete"),
 ]

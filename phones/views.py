@@ -59,6 +59,7 @@ def phone(request: MemberRequest, pk: int) -> HttpResponse:
         "pace": pace,
         "is_slow": pace is not None and pace.is_slow,
         "waiting": shown.messages.filter(status="queued").count() if shown.is_paused else 0,
+        "prices": shown.prices.count(),
         "addresses": addresses_of(shown, kind),
         "is_only_here": kind is not None and has_to_paste(kind) and is_only_here(shown),
         "exchanges": exchanges_of(shown, before=request.GET.get("before", "")),

@@ -32,7 +32,7 @@ SELF = {"profile", "workspace_switch", "workspace_missing"}
 # For every member of the workspace.
 MEMBER = {
     "calls", "conversation", "file", "home", "inbox", "message", "messages", "more", "opt_outs",
-    "people", "phone", "phone_types", "phones",
+    "people", "phone", "phone_prices", "phone_prices_export", "phone_types", "phones",
 }  # fmt: skip
 # For those who may send.
 SENDER = {
@@ -43,8 +43,9 @@ SENDER = {
 MANAGER = {
     "invitation_renew", "invitation_revoke", "opt_out_remove", "people_invite", "people_remove",
     "people_role", "phone_add", "phone_addresses", "phone_balance", "phone_check", "phone_connect",
-    "phone_delete", "phone_edit", "phone_edit_try", "phone_new", "phone_pause", "phone_rotate",
-    "phone_start", "phone_try", "settings_workspace",
+    "phone_delete", "phone_edit", "phone_edit_try", "phone_new", "phone_pause", "phone_price_remove",
+    "phone_price_set", "phone_prices_fetch", "phone_prices_import", "phone_rotate", "phone_start",
+    "phone_try", "settings_workspace",
 }  # fmt: skip
 
 

@@ -41,7 +41,7 @@ NASTY = [
 ]  # fmt: skip
 ASKED = [
     "after", "at", "before", "back", "direction", "from", "need", "next", "page", "phone", "q", "seen",
-    "show", "since", "status", "submission", "text", "to", "until", "all",
+    "show", "since", "status", "submission", "text", "to", "until", "all", "where",
 ]  # fmt: skip
 TYPED = [
     "action", "at", "code", "country", "description", "detail", "email", "flash", "forget", "language",
@@ -50,6 +50,7 @@ TYPED = [
     "settings-account_sid", "settings-auth_token", "settings-base_url", "settings-key",
     "settings-sender", "submission", "text", "theme", "time_zone", "to", "upto", "when", "words",
     "workspace", "q", "status", "since", "until", "direction",
+    "countries", "currency", "mode", "pasted", "pictured", "prefix", "price", "table", "where",
 ]  # fmt: skip
 FORM = "application/x-www-form-urlencoded"
 ROUNDS = 4
@@ -126,6 +127,9 @@ WHOLE: dict[str, dict[str, str]] = {
     "phone_edit": {"name": "Simulator", "rate": "1", "settings-sender": "+33639980000"},
     "phone_new": {"name": "Another", "rate": "1", "settings-sender": "", "settings-key": "k"},
     "phone_pause": {"words": "Sunday"},
+    "phone_price_remove": {"prefix": "33"},
+    "phone_price_set": {"where": "+33", "price": "0,05", "currency": "EUR"},
+    "phone_prices_import": {"pasted": "33;0,05;EUR", "currency": "EUR"},
     "profile": {"name": "Alice", "language": "fr", "time_zone": "Europe/Paris", "theme": "dark"},
     "settings_workspace": {"name": "W", "country": "FR", "time_zone": "UTC", "description": ""},
     "account_login": {"login": "alice@example.org", "password": "x", "next": "/", "remember": "on"},

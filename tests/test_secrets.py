@@ -57,7 +57,10 @@ TWILIO = {
 }  # fmt: skip
 
 
-OF_A_PHONE = {"phone", "phone_addresses", "phone_edit", "phone_rotate", "phone_delete"}
+OF_A_PHONE = {
+    "phone", "phone_addresses", "phone_edit", "phone_rotate", "phone_delete", "phone_prices",
+    "phone_prices_import",
+}  # fmt: skip
 # Without a page of their own, or for strangers.
 NOT_PAGES = {
     "account_logout", "account_reset_password_from_key", "callback", "channel", "invitation", "media_public",

@@ -31,7 +31,9 @@ class OvhNumber(Ovh):
         unicode=yes(),
         long=yes(_("Up to 918 characters")),
         balance=yes(_("In credits")),
-        price=yes(_("Once you write what a credit costs you")),
+        price=yes(
+            _("By its price list; once you write what a credit costs you, with each message")
+        ),
         polling=yes(),
         bulk=yes(_("500 at once")),
         safe_retry=no(_("OVH is asked whether it took a message, and may not know yet")),

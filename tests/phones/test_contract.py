@@ -12,7 +12,7 @@ from django import forms
 from django.utils.functional import Promise
 
 from phones import registry
-from phones.base import Callback, Capabilities, Endpoint, Malformed, PhoneType, yes
+from phones.base import Callback, Capabilities, Endpoint, Malformed, Money, PhoneType, yes
 from phones.checks import check_phone_types, faults_of
 from phones.types.simulator import Simulator
 
@@ -151,6 +151,13 @@ class Modest(Simulator):
     can = Capabilities(send=yes())
 
 
+class Secretive(Simulator):
+    can = Capabilities(send=yes())
+
+    def price_to(self, country: str) -> Money:
+        return Money(0, "EUR")
+
+
 class Careless(Simulator):
     class Settings(forms.Form):
         api_key = forms.CharField(label="Key", help_text="Where it is.")
@@ -180,6 +187,7 @@ class Mute(Simulator):
         (Unsigned, ["`signed`", "no method `verify`"]),
         (Unsigned, ["does not say why"]),
         (Modest, ["matrix says that they are not signed"]),
+        (Secretive, ["`price_to`", "no `price`"]),
         (Careless, ["`api_key`", "field that shows it"]),
         (Careless, ["`password`", "back into the page"]),
         (Careless, ["`number`", "no label or no help"]),

@@ -15,6 +15,7 @@ from typing import Any
 from django.utils.translation import gettext
 
 from lib.http import Answer, NoAnswer, NotSent
+from lib.money import millionths
 from phones.base import (
     BadAnswer,
     Balance,
@@ -34,7 +35,6 @@ from phones.types._octopush.answers import (
     OF_THE_TEXT,
     REPEATED,
     body_of,
-    millionths,
     refusal,
     sent,
     spoken,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext
 
 from lib.http import Answer
+from lib.money import millionths
 from phones.base import (
     BadAnswer,
     BadNumber,
@@ -107,13 +108,6 @@ def _words(answer: Answer, said: dict[str, Any]) -> str:
         return words
     without = gettext("Octopush answered HTTP %(status)s, without a word.")
     return without % {"status": answer.status}
-
-
-def millionths(amount: Any) -> int | None:
-    try:
-        return int(Decimal(str(amount)) * 1_000_000)
-    except (InvalidOperation, ValueError, OverflowError):
-        return None
 
 
 def spoken(balance: Balance) -> str:

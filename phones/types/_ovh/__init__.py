@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 
 from lib import gsm
 from lib.http import Http, NoAnswer, NotSent
+from lib.money import millionths
 from phones.base import (
     Addresses,
     BadAnswer,
@@ -24,11 +25,13 @@ from phones.base import (
     Callback,
     Event,
     Misconfigured,
+    Money,
     OutcomeUnknown,
     OutgoingSms,
     PhoneError,
     PhoneType,
     Polled,
+    Rejected,
     Sent,
 )
 from phones.types._ovh import news
@@ -197,6 +200,18 @@ class Ovh(PhoneType):
         if self.settings.get("credit_price"):
             return Balance(self._money(left), self._currency())
         return Balance(int(Decimal(str(left)) * 1_000_000), gettext("credits"))
+
+    def price_to(self, country: str) -> Money:
+        said = self.api.get("/sms/rates/destinations", {"country": country.lower()})
+        said = said if isinstance(said, dict) else {}
+        needed, price = said.get("credit"), said.get("price")
+        if self.settings.get("credit_price") and isinstance(needed, int | float):
+            return Money(self._money(needed), self._currency())
+        price = price if isinstance(price, dict) else {}
+        amount = millionths(price.get("value"))
+        if amount is None:
+            raise Rejected(gettext("OVH tells no price for this country."))
+        return Money(amount, str(price.get("currencyCode") or ""))
 
     def connect(self) -> str:
         self.api.put(self.account, {"callBack": self.addresses.of("status")})

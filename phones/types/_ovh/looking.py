@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
 from django.utils.translation import gettext
@@ -85,8 +85,8 @@ class Look:
         if found is None or found.state is Delivery.SENT:
             return
         words = self._explained(found.code) if found.code else ""
-        explained = news.report(name, receipt, ptt, words)
-        self.events.append(explained or found)
+        segments = news.number(said.get("numberOfSms"))
+        self.events.append(replace(found, words=words, segments=segments))
 
     def _explained(self, ptt: str) -> str:
         """Give OVH's words for a code, which its answers leave out."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from lib.http import NoAnswer, NotSent
+from lib.money import millionths
 from phones.base import (
     BadAnswer,
     Balance,
@@ -73,7 +74,7 @@ class Infobip(PhoneType):
         unicode=yes(),
         long=yes(_("Up to 4000 bytes")),
         balance=yes(),
-        price=no(_("Infobip says it only after the message has left")),
+        price=yes(_("Said with the delivery report")),
         polling=no(),
         bulk=yes(_("100 messages in one request")),
         safe_retry=yes(_("Not for pictures")),
@@ -246,10 +247,9 @@ class Infobip(PhoneType):
 
     def balance(self) -> Balance:
         said = self._ask("GET", "/account/1/balance")
-        try:
-            amount = int(Decimal(str(said["balance"])) * 1_000_000)
-        except (KeyError, InvalidOperation, ValueError, OverflowError):
-            raise BadAnswer(gettext("Infobip told no balance.")) from None
+        amount = millionths(said.get("balance"))
+        if amount is None:
+            raise BadAnswer(gettext("Infobip told no balance."))
         return Balance(amount, str(said.get("currency") or ""))
 
     # ---- The way there --------------------------------------------------------------------------

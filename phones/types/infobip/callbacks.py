@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from lib import e164
+from lib.money import millionths
 from phones.base import (
     Callback,
     Delivery,
@@ -60,6 +61,10 @@ def _report(result: Any) -> list[Event]:
     failed = state is Delivery.FAILED
     why = error or status
     reason = codes.reason(status, error) if failed else Reason.NONE
+    said, count = result.get("price"), codes.number(result, "messageCount")
+    said = said if isinstance(said, dict) else {}
+    # “Price per one SMS message”, of which a long text has several.
+    price = millionths(said.get("pricePerMessage"))
     report = StatusReport(
         state=state,
         provider_id=uuid,
@@ -68,6 +73,9 @@ def _report(result: Any) -> list[Event]:
         code=_text(why, "name") if failed else "",
         words=(_text(why, "description") or _text(why, "name")) if failed else "",
         at=_moment(result.get("doneAt")),
+        segments=count if count > 0 else None,
+        cost=None if price is None else price * max(1, count),
+        currency=_text(said, "currency"),
     )
     if reason == Reason.OPTED_OUT and (number := _text(result, "to")):
         return [report, OptOutNotice(e164.international(number), words=report.words)]

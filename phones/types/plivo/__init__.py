@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from lib.http import NoAnswer, NotSent
+from lib.money import millionths
 from phones.base import (
     BadAnswer,
     Balance,
@@ -25,6 +26,7 @@ from phones.base import (
     Fetched,
     IncomingMedia,
     Misconfigured,
+    Money,
     OutgoingSms,
     PhoneError,
     PhoneType,
@@ -36,7 +38,7 @@ from phones.base import (
     yes,
 )
 from phones.types.plivo import callbacks
-from phones.types.plivo.answers import body_of, millionths, outcomes, refusal
+from phones.types.plivo.answers import body_of, outcomes, refusal
 from phones.types.plivo.callbacks import digits
 from phones.types.plivo.console import ENDPOINTS, SETUP
 from phones.types.plivo.settings import POWERPACK, SettingsForm
@@ -68,7 +70,7 @@ class Plivo(PhoneType):
         unicode=yes(),
         long=yes(_("Up to 1600 characters, 737 in other alphabets")),
         balance=yes(_("Of the main account")),
-        price=no(_("Plivo says it only after the message has left")),
+        price=yes(_("By its price list, and with each report")),
         polling=no(),
         bulk=yes(_("100 numbers in one request")),
         safe_retry=no(),
@@ -185,6 +187,17 @@ class Plivo(PhoneType):
             raise BadAnswer(gettext("Plivo told no balance."))
         # Plivo keeps its accounts in US dollars.
         return Balance(left, "USD")
+
+    def price_to(self, country: str) -> Money:
+        sms = self._ask("GET", f"Pricing/?country_iso={quote(country)}").get("message")
+        sms = sms if isinstance(sms, dict) else {}
+        networks = sms.get("outbound_networks_list")
+        rated = [*(networks if isinstance(networks, list) else []), sms.get("outbound")]
+        amounts = [millionths(item.get("rate")) for item in rated if isinstance(item, dict)]
+        dearest = max((amount for amount in amounts if amount is not None), default=None)
+        if dearest is None:
+            raise Rejected(gettext("Plivo tells no price for this country."))
+        return Money(dearest, "USD")
 
     @property
     def _login(self) -> tuple[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.utils.translation import gettext
@@ -75,11 +74,3 @@ def body_of(answer: Answer) -> dict[str, Any]:
     except ValueError:
         return {}
     return said if isinstance(said, dict) else {}
-
-
-def millionths(written: object) -> int | None:
-    """Read an amount such as "12.34"; None for anything else."""
-    try:
-        return int(Decimal(str(written)) * 1_000_000)
-    except (InvalidOperation, ValueError, OverflowError):
-        return None

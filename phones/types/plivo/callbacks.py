@@ -12,6 +12,7 @@ from datetime import datetime
 from django.utils.translation import gettext
 
 from lib import e164
+from lib.money import millionths
 from phones.base import (
     BadSignature,
     Callback,
@@ -105,6 +106,7 @@ def _report(callback: Callback) -> list[Event]:
         return []
     code = callback.first("ErrorCode") if state is Delivery.FAILED else ""
     reason = _REASONS.get(code, Reason.REJECTED if code else Reason.NONE)
+    cost, units = millionths(callback.first("TotalAmount")), callback.first("Units")
     happened = "DeliveryReportTime" if state is Delivery.DELIVERED else "SentTime"
     report = StatusReport(
         state=state,
@@ -114,6 +116,10 @@ def _report(callback: Callback) -> list[Event]:
         code=code,
         words=status if state is Delivery.FAILED else "",
         at=None if state is Delivery.FAILED else _moment(callback.first(happened)),
+        segments=int(units) if re.fullmatch(r"[0-9]{1,3}", units) else None,
+        # Of all units together; Plivo keeps its accounts in US dollars.
+        cost=cost,
+        currency="" if cost is None else "USD",
     )
     if code == _STOPPED and (number := callback.first("To")):
         return [report, OptOutNotice(e164.international(number))]

@@ -24,6 +24,7 @@ from phones.base import (
     Fetched,
     IncomingMedia,
     Misconfigured,
+    Money,
     OutgoingSms,
     PhoneError,
     PhoneType,
@@ -35,7 +36,7 @@ from phones.base import (
     yes,
 )
 from phones.types.twilio import asking, callbacks, pictures
-from phones.types.twilio.answers import millionths, sent
+from phones.types.twilio.answers import millionths, price, sent
 from phones.types.twilio.console import ENDPOINTS, SETUP
 from phones.types.twilio.settings import NUMBER, SERVICE, SettingsForm
 from phones.types.twilio.wire import API, client
@@ -63,7 +64,7 @@ class Twilio(PhoneType):
         unicode=yes(),
         long=yes(_("Up to 1600 characters")),
         balance=yes(_("Of the main account")),
-        price=no(_("Twilio says it only after the message has left")),
+        price=yes(_("By its price list")),
         polling=yes(_("For what Twilio told us in vain while we were away")),
         bulk=no(),
         safe_retry=no(),
@@ -186,6 +187,11 @@ class Twilio(PhoneType):
         if amount is None:
             raise BadAnswer(gettext("Twilio told no balance."))
         return Balance(amount, str(left.currency or ""))
+
+    def price_to(self, country: str) -> Money:
+        with self._twilio() as twilio:
+            said = twilio.pricing.v1.messaging.countries(country).fetch()
+        return price(said)
 
     def connect(self) -> str:
         if SERVICE.fullmatch(self.address()):

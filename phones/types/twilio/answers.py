@@ -11,6 +11,7 @@ from lib.http import Answer
 from phones.base import (
     BadAnswer,
     Misconfigured,
+    Money,
     NoCredit,
     OutcomeUnknown,
     PhoneError,
@@ -43,6 +44,22 @@ def segments_of(message: Any) -> int | None:
     """Give the number of segments, None as long as a Messaging Service has not chosen a number."""
     written = str(message.num_segments or "")
     return (int(written) if written.isdecimal() else 0) or None
+
+
+def price(country: Any) -> Money:
+    """Give the dearest price of a country: it depends on the network and on the kind of our number.
+
+    https://www.twilio.com/docs/messaging/api/pricing, read 2026-11.
+    """
+    amounts = [
+        millionths(kind.get("current_price"))
+        for network in country.outbound_sms_prices or []
+        for kind in network.get("prices") or []
+    ]
+    dearest = max((amount for amount in amounts if amount is not None), default=None)
+    if dearest is None:
+        raise Rejected(gettext("Twilio tells no price for this country."))
+    return Money(dearest, str(country.price_unit or "").upper())
 
 
 def refusal(answer: Answer, *, creating: bool) -> PhoneError:

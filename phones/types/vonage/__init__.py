@@ -7,12 +7,13 @@ by itself.
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from urllib.parse import urlsplit
 
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from lib.money import millionths
 from phones.base import (
     BadAnswer,
     BadSignature,
@@ -23,6 +24,7 @@ from phones.base import (
     Fetched,
     IncomingMedia,
     Malformed,
+    Money,
     OutgoingSms,
     PhoneType,
     Rejected,
@@ -37,6 +39,8 @@ from phones.types.vonage.messages_api import body_of, refusal
 from phones.types.vonage.settings import SMS, SettingsForm
 
 _BALANCE = "https://rest.nexmo.com/account/get-balance"
+# https://developer.vonage.com/en/api/pricing, read 2026-11: one request per second.
+_PRICE = "https://rest.nexmo.com/account/get-pricing/outbound/sms"
 
 
 class Vonage(PhoneType):
@@ -60,7 +64,7 @@ class Vonage(PhoneType):
         unicode=yes(),
         long=yes(),
         balance=yes(),
-        price=yes(_("With the SMS API")),
+        price=yes(_("By its price list, and with each message")),
         polling=no(),
         bulk=no(),
         safe_retry=no(),
@@ -148,12 +152,28 @@ class Vonage(PhoneType):
         answer = self.http.request("GET", _BALANCE, auth=self._login)
         if answer.status != 200:
             raise refusal(answer, creating=False)
-        try:
-            amount = int(Decimal(str(body_of(answer)["value"])) * 1_000_000)
-        except (KeyError, InvalidOperation, ValueError, OverflowError):
-            raise BadAnswer(gettext("Vonage told no balance.")) from None
+        amount = millionths(body_of(answer).get("value"))
+        if amount is None:
+            raise BadAnswer(gettext("Vonage told no balance."))
         # Vonage keeps its accounts in euros.
         return Balance(amount, "EUR")
+
+    def price_to(self, country: str) -> Money:
+        answer = self.http.request("GET", _PRICE, params={"country": country}, auth=self._login)
+        if answer.status != 200:
+            raise refusal(answer, creating=False)
+        said = body_of(answer)
+        networks = said.get("networks")
+        mobile = [
+            network.get("price")
+            for network in (networks if isinstance(networks, list) else [])
+            if isinstance(network, dict) and network.get("type") == "mobile"
+        ]
+        amounts = [millionths(price) for price in mobile or [said.get("defaultPrice")]]
+        dearest = max((amount for amount in amounts if amount is not None), default=None)
+        if dearest is None:
+            raise Rejected(gettext("Vonage tells no price for this country."))
+        return Money(dearest, str(said.get("currency") or "EUR"))
 
     @property
     def _has_sms_api(self) -> bool:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lib import e164
+from lib.money import millionths
 from phones.base import (
     Callback,
     Delivery,
@@ -86,6 +87,8 @@ def _report(said: dict[str, Any]) -> list[Event]:
     if failed:
         usual = Reason.EXPIRED if status == "expired" else Reason.REJECTED
         reason = REASONS.get(code, usual)
+    cost, currency = _usage(said)
+    parts = said.get("sms")
     report = StatusReport(
         state=state,
         provider_id=uuid,
@@ -94,12 +97,30 @@ def _report(said: dict[str, Any]) -> list[Event]:
         code=code,
         words=(_text(error or {}, "detail") or status) if failed else "",
         at=_moment(_text(said, "timestamp")) or _moment(_text(said, "message-timestamp")),
+        segments=_count(parts) if isinstance(parts, dict) else None,
+        cost=cost,
+        currency=currency,
     )
     # The SMS API calls the person msisdn, and us “to”.
     person = _text(said, "msisdn") or _text(said, "to")
     if reason == Reason.OPTED_OUT and person:
         return [report, OptOutNotice(e164.international(person), words=report.words)]
     return [report]
+
+
+def _usage(said: dict[str, Any]) -> tuple[int | None, str]:
+    """Give what the Messages API says a whole message has cost.
+
+    The `price` of the SMS API is that of one segment: its answer has told the sum already.
+    """
+    usage = said.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    return millionths(usage.get("price")), _text(usage, "currency")
+
+
+def _count(parts: dict[str, Any]) -> int | None:
+    written = _text(parts, "count_total")
+    return int(written) if re.fullmatch(r"[0-9]{1,3}", written) else None
 
 
 def _message(said: dict[str, Any]) -> list[Event]:

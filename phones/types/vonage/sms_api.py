@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.utils.translation import gettext
 
 from lib import gsm
+from lib.money import millionths
 from phones.base import (
     BadAnswer,
     OutcomeUnknown,
@@ -61,7 +61,7 @@ def sent(body: dict[str, Any]) -> Sent:
         raise _refusal(refused[0])
     if not segments or not segments[0].get("message-id"):
         raise BadAnswer(gettext("Vonage does not say what became of this message."))
-    prices = [_millionths(item.get("message-price")) for item in segments]
+    prices = [millionths(item.get("message-price")) for item in segments]
     cost = None if None in prices else sum(price or 0 for price in prices)
     return Sent(
         str(segments[0]["message-id"]),
@@ -86,10 +86,3 @@ def _refusal(item: dict[str, Any]) -> PhoneError:
 def _words(item: dict[str, Any]) -> str:
     words = gettext("Vonage refused the message, without a word.")
     return str(item.get("error-text") or words)
-
-
-def _millionths(written: object) -> int | None:
-    try:
-        return int(Decimal(str(written)) * 1_000_000)
-    except (InvalidOperation, ValueError, OverflowError):
-        return None

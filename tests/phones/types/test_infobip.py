@@ -404,8 +404,26 @@ def reports(*results: Any) -> list[Any]:
 
 def test_a_report_is_read_whole() -> None:
     assert reports(result(DELIVERED)) == [
-        StatusReport(Delivery.DELIVERED, "k-42", "42", Reason.NONE, at=TIME)
-    ]
+        StatusReport(
+            Delivery.DELIVERED, "k-42", "42", Reason.NONE, at=TIME,
+            segments=1, cost=10_000, currency="EUR",
+        )
+    ]  # fmt: skip
+
+
+def test_the_price_of_a_report_is_that_of_one_segment() -> None:
+    [report] = reports(result(DELIVERED) | {"messageCount": 3})
+
+    assert isinstance(report, StatusReport)
+    assert (report.segments, report.cost, report.currency) == (3, 30_000, "EUR")
+
+
+@pytest.mark.parametrize("price", [None, "free", {}, {"pricePerMessage": "much"}, [1]])
+def test_a_report_without_a_price_tells_no_cost(price: object) -> None:
+    [report] = reports(result(DELIVERED) | {"price": price})
+
+    assert isinstance(report, StatusReport)
+    assert (report.state, report.cost) == (Delivery.DELIVERED, None)
 
 
 @pytest.mark.parametrize(

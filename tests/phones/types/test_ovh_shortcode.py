@@ -23,6 +23,7 @@ from phones.base import (
     IncomingSms,
     Malformed,
     Misconfigured,
+    Money,
     NoCredit,
     OptOutNotice,
     OutcomeUnknown,
@@ -737,6 +738,34 @@ def test_a_look_changes_nothing_at_ovh() -> None:
 # ---- The account --------------------------------------------------------------------------------
 
 STANDING = {"name": "sms-ab12345-1", "creditsLeft": 41.5, "status": "enable", "callBack": ""}
+
+
+RATES = f"GET {API}/sms/rates/destinations"
+RATE = {
+    "country": "Belgium",
+    "countryCode": "be",
+    "credit": 1.5,
+    "price": {"currencyCode": "EUR", "text": "0.09 €", "value": 0.09},
+}
+
+
+def test_the_price_to_a_country_is_that_of_the_price_list() -> None:
+    http = FakeHttp({**TIME, RATES: answer(200, RATE)})
+
+    assert ovh(http).price_to("BE") == Money(90_000, "EUR")
+    assert http.last.query == {"country": ["be"]}
+
+
+def test_the_price_to_a_country_is_counted_in_credits_where_their_price_is_known() -> None:
+    http = FakeHttp({**TIME, RATES: answer(200, RATE)})
+
+    assert ovh(http, credit_price="0.05", currency="EUR").price_to("BE") == Money(75_000, "EUR")
+
+
+@pytest.mark.parametrize("said", [[], {}, {"price": None}, {"price": {"value": "much"}}])
+def test_a_country_without_a_price_is_refused(said: object) -> None:
+    with pytest.raises(Rejected):
+        ovh(FakeHttp({**TIME, RATES: answer(200, said)})).price_to("XX")
 
 
 def account(**changes: Any) -> dict[str, Any]:

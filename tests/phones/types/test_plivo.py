@@ -27,6 +27,7 @@ from phones.base import (
     IncomingSms,
     Malformed,
     Misconfigured,
+    Money,
     NoCredit,
     OptOutNotice,
     OutcomeUnknown,
@@ -609,6 +610,49 @@ def test_a_subaccount_has_no_balance_of_its_own() -> None:
     assert plivo(http, sender="Club").check().startswith("Plivo knows the account “Club”. ")
     with pytest.raises(BadAnswer):
         plivo(http).balance()
+
+
+PRICES = f"GET {HOME}Pricing/"
+
+
+def test_a_report_tells_what_all_units_cost_together() -> None:
+    [told] = plivo().parse("status", report("delivered", Units="2", TotalAmount="0.01300"))
+
+    assert isinstance(told, StatusReport)
+    assert (told.segments, told.cost, told.currency) == (2, 13_000, "USD")
+
+
+@pytest.mark.parametrize("written", ["", "free", "NaN"])
+def test_a_report_without_an_amount_tells_no_cost(written: str) -> None:
+    [told] = plivo().parse("status", report("delivered", TotalAmount=written, Units=written))
+
+    assert isinstance(told, StatusReport)
+    assert (told.segments, told.cost, told.currency) == (None, None, "")
+
+
+def test_the_price_to_a_country_is_that_of_its_dearest_network() -> None:
+    said = {
+        "country_iso": "FR",
+        "message": {
+            "outbound": {"rate": "0.06000"},
+            "outbound_networks_list": [
+                {"group_name": "Orange", "rate": "0.07220"},
+                {"group_name": "SFR", "rate": "0.06500"},
+            ],
+        },
+    }
+    http = FakeHttp({PRICES: answer(200, said)})
+
+    assert plivo(http).price_to("FR") == Money(72_200, "USD")
+    assert http.last.query == {"country_iso": ["FR"]}
+
+
+@pytest.mark.parametrize("message", [None, [], {"outbound": {}}, {"outbound_networks_list": "x"}])
+def test_a_country_without_a_price_is_refused(message: object) -> None:
+    http = FakeHttp({PRICES: answer(200, {"api_id": "a-1", "message": message})})
+
+    with pytest.raises(Rejected):
+        plivo(http).price_to("XX")
 
 
 def test_the_balance_is_told() -> None:

@@ -27,6 +27,7 @@ from phones.base import (
     IncomingSms,
     Malformed,
     Misconfigured,
+    Money,
     NoCredit,
     OptedOut,
     OptOutNotice,
@@ -720,6 +721,37 @@ def test_a_picture_that_cannot_be_had(entry: Entry, kind: type[PhoneError]) -> N
 
 
 # ---- The account --------------------------------------------------------------------------------
+
+PRICES = "GET https://pricing.twilio.com/v1/Messaging/Countries/FR"
+
+
+def test_the_price_to_a_country_is_the_dearest_of_its_networks_and_our_kinds_of_number() -> None:
+    said = {
+        "country": "France",
+        "iso_country": "FR",
+        "price_unit": "usd",
+        "outbound_sms_prices": [
+            {"carrier": "Orange", "mcc": "208", "mnc": "01", "prices": [
+                {"number_type": "mobile", "base_price": "0.09", "current_price": "0.0798"},
+                {"number_type": "local", "base_price": "0.09", "current_price": "0.0700"},
+            ]},
+            {"carrier": "SFR", "mcc": "208", "mnc": "10", "prices": [
+                {"number_type": "mobile", "base_price": "0.08", "current_price": "0.0750"},
+            ]},
+        ],
+    }  # fmt: skip
+    http = FakeHttp({PRICES: answer(200, said)})
+
+    assert twilio(http).price_to("FR") == Money(79_800, "USD")
+
+
+@pytest.mark.parametrize("prices", [None, [], [{"carrier": "Orange", "prices": None}]])
+def test_a_country_without_a_price_is_refused(prices: object) -> None:
+    http = FakeHttp({PRICES: answer(200, {"price_unit": "usd", "outbound_sms_prices": prices})})
+
+    with pytest.raises(Rejected):
+        twilio(http).price_to("FR")
+
 
 NUMBERS = "GET /IncomingPhoneNumbers.json"
 

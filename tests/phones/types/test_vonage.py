@@ -27,6 +27,7 @@ from phones.base import (
     IncomingSms,
     Malformed,
     Misconfigured,
+    Money,
     NoCredit,
     OptedOut,
     OptOutNotice,
@@ -521,8 +522,11 @@ def receipt(status: str, **changes: str) -> Callback:
 
 def test_a_report_is_read_whole() -> None:
     assert vonage().parse("status", report("delivered")) == [
-        StatusReport(Delivery.DELIVERED, UUID, "42", at=TIME)
+        StatusReport(
+            Delivery.DELIVERED, UUID, "42", at=TIME, segments=1, cost=33_300, currency="EUR"
+        )
     ]
+    # The price of a receipt is that of one segment; the answer has told the sum of all.
     assert vonage().parse("status", receipt("delivered")) == [
         StatusReport(Delivery.DELIVERED, "0A0000000123ABCD1", "42", at=TIME)
     ]
@@ -805,6 +809,46 @@ def test_a_check_sends_nothing() -> None:
     assert vonage(http).check() == "Vonage knows the account; 10.28 EUR is left."
     assert [asked.method for asked in http.asked] == ["GET"]
     assert SECRET not in http.last.url
+
+
+PRICES = "GET https://rest.nexmo.com/account/get-pricing/outbound/sms"
+
+
+def network(kind: str, price: str) -> dict[str, str]:
+    return {"type": kind, "price": price, "currency": "EUR", "mcc": "208", "mnc": "01"}
+
+
+def test_the_price_to_a_country_is_that_of_its_dearest_mobile_network() -> None:
+    networks = [
+        network("mobile", "0.0650"),
+        network("mobile", "0.0722"),
+        network("landline", "0.9"),
+    ]
+    said = {"countryCode": "FR", "currency": "EUR", "defaultPrice": "0.05", "networks": networks}
+    http = FakeHttp({PRICES: answer(200, said)})
+
+    assert vonage(http).price_to("FR") == Money(72_200, "EUR")
+    assert http.last.query == {"country": ["FR"]}
+    assert http.last.auth
+
+
+def test_a_country_without_networks_has_its_usual_price() -> None:
+    http = FakeHttp({PRICES: answer(200, {"defaultPrice": "0.0500", "currency": "EUR"})})
+
+    assert vonage(http).price_to("FR") == Money(50_000, "EUR")
+
+
+@pytest.mark.parametrize("said", [{}, {"networks": 1, "defaultPrice": None}])
+def test_a_country_without_a_price_is_refused(said: dict[str, Any]) -> None:
+    with pytest.raises(Rejected):
+        vonage(FakeHttp({PRICES: answer(200, said)})).price_to("XX")
+
+
+def test_a_report_counts_the_segments_of_the_whole_message() -> None:
+    [told] = vonage().parse("status", report("submitted", sms={"count_total": "3"}))
+
+    assert isinstance(told, StatusReport)
+    assert told.segments == 3
 
 
 def test_the_balance_is_told() -> None:
