@@ -23,6 +23,7 @@ from messaging.models import Attempt, Message, Status
 from messaging.sending import pump
 from phones.base import Reason
 from phones.models import Phone
+from phones.prices import Tariff, tariff_of
 
 logger = logging.getLogger(__name__)
 
@@ -134,6 +135,7 @@ def _restart(
     if phone.pk != message.phone_id:
         # Another provider's name for it would be looked up among this one's.
         change["provider_id"] = ""
+        change |= _estimated(message, phone)
     with transaction.atomic():
         held = Message.objects.filter(pk=message.pk, phone=message.phone_id, status__in=states)
         changed = held.update(**change)
@@ -142,6 +144,17 @@ def _restart(
     if changed:
         wake(pump, phone.pk)
     return bool(changed)
+
+
+def _estimated(message: Message, phone: Phone) -> dict[str, object]:
+    """Give the fields that say what it is to cost by this phone."""
+    tariff = Tariff({}) if message.media.exists() else tariff_of(phone)
+    price = tariff.price_of(message.peer)
+    return {
+        "cost": price.amount * message.segments if price else None,
+        "currency": price.currency if price else "",
+        "cost_is_estimate": price is not None,
+    }
 
 
 def _note(message: Message, phone: Phone, kind: Attempt.Kind, by: User, now: datetime) -> None:

@@ -19,6 +19,7 @@ from messaging.models import Direction, Media, Message, Priority, Status
 from messaging.sending import pump
 from phones.base import Reason
 from phones.models import Phone
+from phones.prices import Tariff, tariff_of
 
 # Rows per INSERT.
 _BATCH = 500
@@ -55,11 +56,16 @@ def create(
 ) -> Composed:
     """Add one message per number (E.164), in one transaction, and wake the phone when they are due.
 
+    Each keeps what it is estimated to cost by the phone's price table as it is now.
+
     `submission` is the form's own id: the same one again raises AlreadySent and adds nothing.
     """
     now = timezone.now()
     length = gsm.measure(text)
     stopped = opted_out(workspace, numbers)
+    pictures = list(media)
+    # Pictures have prices of their own, which no table of ours knows.
+    tariff = Tariff({}) if pictures else tariff_of(phone)
     rows = [
         Message(
             workspace=workspace,
@@ -83,10 +89,14 @@ def create(
         )
         for number in numbers
     ]
+    for row in rows:
+        if row.status == Status.QUEUED and (price := tariff.price_of(row.peer)):
+            row.cost, row.currency = price.amount * row.segments, price.currency
+            row.cost_is_estimate = True
     try:
         with transaction.atomic():
             messages = Message.objects.bulk_create(rows, batch_size=_BATCH)
-            _attach(messages, list(media))
+            _attach(messages, pictures)
             note_outgoing(workspace, messages)
     except IntegrityError as error:
         if Message.objects.filter(workspace=workspace, submission=submission).exists():

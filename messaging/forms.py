@@ -154,9 +154,12 @@ class ComposeForm(forms.Form):
 
     @property
     def load(self) -> Load:
-        return Load(
-            self.written, picture=bool(self.files.get("picture")), flash=bool(self["flash"].value())
-        )
+        return Load(self.written, picture=self.has_picture, flash=bool(self["flash"].value()))
+
+    @property
+    def has_picture(self) -> bool:
+        """Say whether a picture was chosen; the preview is told so without it (`pictured`)."""
+        return bool(self.files.get("picture") or self.data.get("pictured"))
 
     @cached_property
     def chosen(self) -> Choice | None:
@@ -168,7 +171,9 @@ class ComposeForm(forms.Form):
     def plan(self) -> Plan:
         """Give what would happen; the form need not be valid."""
         phone = self.chosen.phone if self.chosen else None
-        return planning.plan(self.workspace, self.reading, self.written, phone)
+        return planning.plan(
+            self.workspace, self.reading, self.written, phone, picture=self.has_picture
+        )
 
     @property
     def mistakes(self) -> list[str]:

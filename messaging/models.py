@@ -32,6 +32,10 @@ class Status(models.TextChoices):
     RECEIVED = "received", _("Received")
 
 
+# What never left in one of these states costs nothing, whatever was estimated.
+NOT_SPENT = (Status.FAILED, Status.CANCELLED, Status.SKIPPED)
+
+
 class Priority(models.IntegerChoices):
     """Lower goes first."""
 
@@ -46,7 +50,8 @@ class Message(models.Model):
     `peer` is theirs (E.164, or a short code or name for incoming ones), `own` ours at that time.
     `send_at` is when it is wanted; `not_before` when it may be tried next. `claim` names the sending
     run that holds it, until `lease_until`. `submission` + `peer` make a double click harmless.
-    `cost` is in millionths of `currency`. Times are null until the state was reached. `partial` = it
+    `cost` is in millionths of `currency`: what the provider says, and until it does an estimate by the
+    phone's price table when it was written. Times are null until the state was reached. `partial` = it
     came in parts, and not all of them have come.
     """
 
@@ -76,6 +81,7 @@ class Message(models.Model):
     provider_id = models.CharField(max_length=100, blank=True)
     cost = models.BigIntegerField(null=True, blank=True)
     currency = models.CharField(max_length=3, blank=True)
+    cost_is_estimate = models.BooleanField(default=False)
     reason = models.CharField(max_length=20, blank=True, choices=Reason.choices)
     code = models.CharField(max_length=40, blank=True)
     words = models.CharField(max_length=500, blank=True)
@@ -147,6 +153,12 @@ class Message(models.Model):
     @property
     def is_scheduled(self) -> bool:
         return self.status == Status.QUEUED and self.send_at > timezone.now()
+
+    @property
+    def will_cost(self) -> bool:
+        """Say whether its cost is known and was, or may still be, spent."""
+        never_left = self.sent_at is None and self.status in NOT_SPENT
+        return self.cost is not None and not (self.cost_is_estimate and never_left)
 
     @property
     def can_cancel(self) -> bool:
@@ -248,6 +260,9 @@ class Report(models.Model):
     reason = models.CharField(max_length=20, blank=True)
     code = models.CharField(max_length=40, blank=True)
     words = models.CharField(max_length=500, blank=True)
+    segments = models.PositiveSmallIntegerField(null=True, blank=True)
+    cost = models.BigIntegerField(null=True, blank=True)
+    currency = models.CharField(max_length=3, blank=True)
     reported_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 

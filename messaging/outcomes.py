@@ -21,7 +21,7 @@ from django.utils import timezone
 from lib import bulk, stored
 from lib.http import Trace
 from lib.stored import DatabaseAway
-from messaging import receiving
+from messaging import costs, receiving
 from messaging.models import Attempt, Message, Status
 from phones.base import (
     BadNumber,
@@ -48,8 +48,6 @@ TRIES = 30
 RESENDS = 2
 # Seconds that recording insists when the database does not answer.
 _INSIST = 60
-# What PostgreSQL's smallint and bigint hold; a provider may count as it likes.
-_MOST_SEGMENTS, _MOST_COST = 2**15 - 1, 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +168,8 @@ _COLUMNS = (
 # success counts even where the lease had ended and the message was to be sent again, or cancelled.
 _COUNTS = """(m.status IN ('sending', 'unknown')
     OR (v.status = 'sent' AND m.status IN ('queued', 'cancelled')))"""
+# A report that was quicker than the answer knows the cost better; our own estimate knows it worst.
+_TELLS_COST = "(v.cost IS NOT NULL AND (m.cost IS NULL OR m.cost_is_estimate))"
 _ASSIGN = f"""
     status = CASE WHEN {_COUNTS} THEN v.status ELSE m.status END,
     reason = CASE WHEN {_COUNTS} THEN v.reason ELSE m.reason END,
@@ -182,8 +182,9 @@ _ASSIGN = f"""
     attempts = v.attempts,
     provider_id = CASE WHEN v.provider_id = '' THEN m.provider_id ELSE v.provider_id END,
     segments = v.segments,
-    cost = COALESCE(v.cost, m.cost),
-    currency = CASE WHEN v.currency = '' THEN m.currency ELSE v.currency END,
+    cost = CASE WHEN {_TELLS_COST} THEN v.cost ELSE m.cost END,
+    currency = CASE WHEN {_TELLS_COST} THEN v.currency ELSE m.currency END,
+    cost_is_estimate = m.cost_is_estimate AND v.cost IS NULL,
     sent_at = COALESCE(m.sent_at, v.sent_at)
 """
 
@@ -215,14 +216,15 @@ def _record(run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome]) -> None:
 
 def _row(outcome: Outcome, verdict: Verdict, now: datetime) -> tuple[object, ...]:
     message, sent, error = outcome.message, outcome.sent, outcome.error
+    cost, currency = costs.told(sent) if sent else (None, "")
     ended = verdict.status in (Status.FAILED, Status.UNKNOWN)
     return (
         message.pk,
         verdict.status,
         stored.name(sent.provider_id or "") if sent else "",
-        (sent and _within(sent.segments, _MOST_SEGMENTS)) or message.segments,
-        _within(sent.cost, _MOST_COST) if sent else None,
-        stored.text(sent.currency, 3) if sent else "",
+        (sent and costs.counted(sent)) or message.segments,
+        cost,
+        currency,
         verdict.reason,
         error.code[:40] if error else "",
         error.words[:500] if error else "",
@@ -231,10 +233,6 @@ def _row(outcome: Outcome, verdict: Verdict, now: datetime) -> tuple[object, ...
         now if sent else None,
         now if ended else None,
     )
-
-
-def _within(count: object, most: int) -> int | None:
-    return count if isinstance(count, int) and 0 <= count <= most else None
 
 
 def _attempt(outcome: Outcome, verdict: Verdict, now: datetime) -> Attempt:

@@ -50,7 +50,10 @@ class Page:
         """Change with whatever the page shows, so that an unchanged page is not drawn again."""
         message = self.message
         last = self.steps[-1]
-        told = (message.status, len(self.steps), len(self.exchanges.rows), last.title, last.text)
+        told = (
+            (message.status, message.cost, message.cost_is_estimate),
+            (len(self.steps), len(self.exchanges.rows), last.title, last.text),
+        )
         return f"{crc32(repr(told).encode()):x}"
 
 

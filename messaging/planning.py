@@ -12,7 +12,9 @@ from accounts.models import Workspace
 from accounts.places import countries
 from contacts.services import opted_out
 from lib import e164, gsm
+from messaging import costs
 from phones.models import Phone
+from phones.prices import Estimate
 
 # Numbers that one form takes: what a person can still look over.
 MOST_NUMBERS = 1000
@@ -22,13 +24,33 @@ _SHOWN, _NAMED = 12, 20
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`numbers` get the message; `stopped` asked for no more. `segments` and `seconds` are for all."""
+    """`numbers` get the message; `stopped` asked for no more. `segments`, `seconds` and `cost` are for all.
+
+    `cost` is None where the phone has no prices, and for pictures.
+    """
 
     numbers: tuple[str, ...]
     stopped: tuple[str, ...]
     reading: e164.Reading
     segments: int
     seconds: float | None
+    cost: Estimate | None = None
+
+    @property
+    def costs(self) -> str:
+        """Say what it costs: about 8.53 EUR; nothing where no price is known at all."""
+        return costs.in_words(self.cost) if self.cost and self.numbers else ""
+
+    @property
+    def unpriced(self) -> str:
+        """Say for how many numbers the price is not known."""
+        count = self.cost.unknown if self.cost and self.cost.amounts else 0
+        if not count:
+            return ""
+        words = ngettext(
+            "price unknown for %(count)s number", "price unknown for %(count)s numbers", count
+        )
+        return words % {"count": number_format(count, force_grouping=True)}
 
     @property
     def people(self) -> int:
@@ -78,8 +100,15 @@ class Plan:
         return words % {"count": number_format(self.people, force_grouping=True)}
 
 
-def plan(workspace: Workspace, reading: e164.Reading, text: str, phone: Phone | None) -> Plan:
-    """Work out what would happen, in at most one query per 500 numbers."""
+def plan(
+    workspace: Workspace,
+    reading: e164.Reading,
+    text: str,
+    phone: Phone | None,
+    *,
+    picture: bool = False,
+) -> Plan:
+    """Work out what would happen, in at most one query per 500 numbers and one for the prices."""
     stopped = opted_out(workspace, reading.numbers[: MOST_NUMBERS + 1])
     numbers = tuple(number for number in reading.numbers if number not in stopped)
     segments = max(1, gsm.measure(text).segments) * len(numbers)
@@ -89,6 +118,7 @@ def plan(workspace: Workspace, reading: e164.Reading, text: str, phone: Phone | 
         reading=reading,
         segments=segments,
         seconds=segments / phone.rate if phone else None,
+        cost=costs.estimate(phone, numbers, text) if phone and not picture else None,
     )
 
 

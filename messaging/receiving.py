@@ -18,7 +18,7 @@ from contacts.models import OptOut
 from contacts.services import opt_in, opt_out
 from lib import e164, gsm, stored
 from lib.jobs import enqueue
-from messaging import media, parts
+from messaging import costs, media, parts
 from messaging.conversations import note_incoming, note_more
 from messaging.models import Attempt, Call, Direction, Message, PartSet, Report, Status
 from phones.base import (
@@ -93,6 +93,7 @@ def _park(phone: Phone, event: StatusReport) -> None:
         "state": event.state,
         "code": stored.text(event.code, 40),
     }
+    cost, currency = costs.told(event)
     # Not get_or_create: two that came at the same moment would make it fail for ever after.
     if not Report.objects.filter(**same).exists():
         Report.objects.create(
@@ -100,6 +101,9 @@ def _park(phone: Phone, event: StatusReport) -> None:
             reason=stored.text(event.reason, 20),
             words=stored.text(event.words, 500),
             reported_at=event.at,
+            segments=costs.counted(event),
+            cost=cost,
+            currency=currency,
         )
 
 
@@ -130,6 +134,9 @@ def raise_state(message: int, event: StatusReport) -> bool:
     if event.provider_id:
         # The callback came before the answer to our request: keep the name it goes by.
         row.filter(provider_id="").update(provider_id=stored.name(event.provider_id))
+    # What it cost is news whatever its state; a report that says nothing of it takes nothing back.
+    if told := costs.changes(event):
+        row.update(**told)
     changed = row.filter(_MAY_FOLLOW[event.state]).update(**_changes(event, at, now))
     return bool(changed)
 
@@ -182,6 +189,9 @@ def _match(phone: Phone, parked: Report) -> bool:
         code=parked.code,
         words=parked.words,
         at=parked.reported_at,
+        segments=parked.segments,
+        cost=parked.cost,
+        currency=parked.currency,
     )
     message = _find(phone, event)
     if message is None:

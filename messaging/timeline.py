@@ -13,6 +13,7 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from lib import money
 from messaging.carrying import label_of
 from messaging.counting import segments
 from messaging.explaining import explain
@@ -107,10 +108,11 @@ def _sent(message: Message) -> list[Step]:
     if not message.sent_at:
         return []
     kind = kind_of(message.phone)
-    text = _("The provider of %(phone)s took it: %(segments)s.") % {
-        "phone": message.phone,
-        "segments": segments(message.segments),
-    }
+    words = {"phone": message.phone, "segments": segments(message.segments)}
+    text = _("The provider of %(phone)s took it: %(segments)s.") % words
+    if message.cost is not None and not message.cost_is_estimate:
+        words["cost"] = money.spoken(message.cost, message.currency)
+        text = _("The provider of %(phone)s took it: %(segments)s, %(cost)s.") % words
     if message.status == Status.SENT and kind and not kind.can.delivery:
         text += " " + _("This kind of phone cannot tell whether it arrives.")
     elif message.status == Status.SENT:

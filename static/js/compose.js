@@ -20,6 +20,8 @@
 
   function greyPhones() {
     const wanted = needs();
+    // The preview does not get the picture itself, only that there is one.
+    form.elements.pictured.value = wanted.mms_out ? "1" : "";
     form.querySelectorAll("[data-phone]").forEach((choice) => {
       const lacking = [...choice.querySelectorAll("[data-lacks]")].filter((words) => {
         words.hidden = !wanted[words.dataset.lacks];
