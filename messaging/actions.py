@@ -146,7 +146,7 @@ def _restart(
     return bool(changed)
 
 
-def _estimated(message: Message, phone: Phone) -> dict[str, object]:
+def _estimated(message: Message, phone: Phone) -> dict[str, int | str | None]:
     """Give the fields that say what it is to cost by this phone."""
     tariff = Tariff({}) if message.media.exists() else tariff_of(phone)
     price = tariff.price_of(message.peer)

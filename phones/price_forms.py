@@ -49,7 +49,10 @@ class PriceForm(forms.Form):
     prices: dict[str, Money]
 
     def clean_where(self) -> tuple[str, ...]:
-        return self._read(price_files.read_destination, self.cleaned_data["where"])
+        try:
+            return price_files.read_destination(self.cleaned_data["where"])
+        except Unreadable as wrong:
+            raise forms.ValidationError(str(wrong)) from None
 
     def clean(self) -> dict[str, Any]:
         data = self.cleaned_data
@@ -60,13 +63,6 @@ class PriceForm(forms.Form):
                 raise forms.ValidationError(str(wrong)) from None
             self.prices = dict.fromkeys(data["where"], price)
         return data
-
-    @staticmethod
-    def _read(read: Any, written: str) -> Any:
-        try:
-            return read(written)
-        except Unreadable as wrong:
-            raise forms.ValidationError(str(wrong)) from None
 
 
 class ImportForm(forms.Form):

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.peer
 ROOT = Path(__file__).parents[2]
 HEART = [
     "tests/lib/test_bulk.py",
+    "tests/messaging/test_costs.py",
     "tests/messaging/test_hardening.py",
     "tests/messaging/test_parts.py",
     "tests/messaging/test_sending.py",
