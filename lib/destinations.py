@@ -7,7 +7,7 @@ from functools import cache
 from itertools import product
 
 import phonenumbers
-from phonenumbers import PhoneMetadata
+from phonenumbers import PhoneMetadata, PhoneNumberFormat, PhoneNumberType
 
 _NORTH_AMERICA = 1
 # Digits after the country code that tell one country from another, at most.
@@ -44,6 +44,12 @@ def country_of(prefix: str) -> str:
         if leading and leading.match(rest):
             return str(country)
     return _first_of(int(code))
+
+
+def a_mobile_of(country: str) -> str:
+    """Give a mobile number (E.164) as a country's usually are, "" where we know none."""
+    number = phonenumbers.example_number_for_type(country, PhoneNumberType.MOBILE)
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164) if number else ""
 
 
 def _first_of(code: int) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.utils.translation import gettext as _
 
 from accounts.models import Workspace
-from lib import e164
+from lib import destinations, e164, money
 from messaging import carrying
 from messaging.carrying import Load
 from messaging.moments import lately
+from phones.base import Money
 from phones.health import kind_of
 from phones.models import PauseReason, Phone
+from phones.prices import prices_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class Choice:
 
     `off` is why it cannot be chosen, `warning` what to know when it is. `lacks` are the needs
     (carrying.NEEDS) it cannot serve, each with its few words: the browser greys it by them.
+    `price` is that of a segment to a mobile of the workspace's country, "" where it is not known.
     """
 
     phone: Phone
@@ -28,6 +31,7 @@ class Choice:
     off: str = ""
     warning: str = ""
     lacks: tuple[tuple[str, str], ...] = ()
+    price: str = ""
 
     def blocked_by(self, load: Load) -> list[str]:
         """Give the needs of this load that the phone cannot serve."""
@@ -42,6 +46,19 @@ def choices(workspace: Workspace) -> list[Choice]:
     phones = list(workspace.phones.living().defer("settings").order_by("pk"))
     others = any(_can_send(phone) and not phone.is_paused for phone in phones)
     return [_choice(phone, others) for phone in phones]
+
+
+def priced(offered: list[Choice], workspace: Workspace) -> list[Choice]:
+    """Give the same lines with their prices. One query."""
+    mobile = destinations.a_mobile_of(workspace.country)
+    prices = prices_to(mobile, [line.phone for line in offered])
+    return [replace(line, price=_spoken(prices.get(line.phone.pk))) for line in offered]
+
+
+def _spoken(price: Money | None) -> str:
+    if price is None:
+        return ""
+    return money.spoken(price.amount, price.currency) if price.amount else _("free")
 
 
 def best(offered: list[Choice], wanted: str = "") -> Phone | None:

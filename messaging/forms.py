@@ -149,8 +149,9 @@ class ComposeForm(forms.Form):
 
     @property
     def lines(self) -> list[tuple[Choice, list[str]]]:
-        """Give the phones, each with what it cannot carry of what is written now."""
-        return [(line, line.blocked_by(self.load)) for line in self.offered]
+        """Give the phones with their prices, each with what it cannot carry of what is written now."""
+        lines = choosing.priced(self.offered, self.workspace)
+        return [(line, line.blocked_by(self.load)) for line in lines]
 
     @property
     def load(self) -> Load:

@@ -67,6 +67,15 @@ def tariff_of(phone: Phone) -> Tariff:
     return Tariff(table_of(phone))
 
 
+def prices_to(number: str, phones: Iterable[Phone]) -> dict[int, Money]:
+    """Give what a segment to a number (E.164) costs by each phone, {phone id: price}, in one query."""
+    digits = number.removeprefix("+")
+    prefixes = [digits[:length] for length in range(len(digits) + 1)]
+    rows = Price.objects.filter(phone__in=[phone.pk for phone in phones], prefix__in=prefixes)
+    # The longest comes last and stays: of prefixes of one number, the longer one sorts later.
+    return {row.phone_id: Money(row.amount, row.currency) for row in rows.order_by("prefix")}
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """How many rows of a new table are new, changed or the same, and how many old ones it lacks."""

@@ -12,6 +12,8 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.models import User, Workspace
 from messaging.counting import count
 from messaging.models import Message
+from phones import prices
+from phones.base import Money
 from phones.models import Phone
 from tests.browser.conftest import assert_accessible
 from tests.messaging.conftest import scripted  # noqa: F401  a fixture
@@ -163,3 +165,17 @@ def test_a_mistake_far_down_has_the_focus(compose: Page, complaints: list[str]) 
     expect(compose.locator("#id_at")).to_be_focused()
     # Chromium tells of the 422 itself.
     complaints.clear()
+
+
+def test_the_cost_is_told_while_one_types_and_not_for_pictures(compose: Page, phone: Phone) -> None:
+    prices.write(phone, {"33": Money(50_000, "EUR")})
+    plan = compose.locator("#plan")
+
+    compose.fill("#id_to", "06 12 34 56 78")
+    compose.fill("#id_text", "x" * 161)
+    expect(plan).to_contain_text("about 0.10")
+
+    compose.set_input_files(
+        "#id_picture", {"name": "a.png", "mimeType": "image/png", "buffer": b"x"}
+    )
+    expect(plan).not_to_contain_text("about")

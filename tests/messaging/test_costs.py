@@ -294,3 +294,17 @@ def test_a_reply_is_estimated_too(
     )
 
     assert cost(composed.queued[0]) == (50_000, "EUR", True)
+
+
+def test_each_phone_shows_what_a_segment_to_a_mobile_of_our_country_costs(
+    as_bob: Client, line: Phone, workspace: Workspace
+) -> None:
+    other = Phone.objects.create(workspace=workspace, type="scripted", name="B", settings={})
+    Phone.objects.create(workspace=workspace, type="scripted", name="C", settings={})
+    prices.write(line, {"": Money(1, "EUR"), "336": Money(49_000, "EUR"), "3371": Money(9, "EUR")})
+    prices.write(other, {"": Money(0, "EUR")})
+
+    lines = as_bob.get("/compose/").context["form"].lines
+
+    told = [choice.price.replace("\N{NO-BREAK SPACE}", " ") for choice, _blocked in lines]
+    assert told == ["0.049 EUR", "free", ""]
