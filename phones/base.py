@@ -455,6 +455,10 @@ class PhoneType:
         self.http = http
         self.addresses = addresses
 
+    @classmethod
+    def offer(cls, form: forms.Form, given: Mapping[str, Any]) -> None:
+        """Fit a new form to what the operator set for every phone of this type, if anything."""
+
     def address(self) -> str:
         """Give the number or name that people see as the sender, or ""."""
         return ""

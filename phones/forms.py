@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -147,7 +148,7 @@ def forms_for_new(
     phone = Phone(workspace=workspace, type=kind.slug, name=name, rate=kind.rate)
     return PhoneForms(
         phone=PhoneForm(data, phone=phone),
-        provider=_opaque(kind, kind.Settings(data, prefix=PREFIX), data),
+        provider=_opaque(kind, _provider_form(kind, data), data),
     )
 
 
@@ -161,9 +162,9 @@ def forms_for_edit(phone: Phone, data: MultiValueDict[str, Any] | None = None) -
     secrets = {name for name in kind.secret_fields() if stored.get(name)}
     blank = _left_blank(data, secrets) if data is not None else set()
     retype = blank if data is not None and _moved(data, kind, stored) else set()
-    provider = kind.Settings(
+    provider = _provider_form(
+        kind,
         None if data is None else _filled(data, {name: stored[name] for name in blank}),
-        prefix=PREFIX,
         initial={name: value for name, value in stored.items() if name not in secrets},
     )
     for name in secrets:
@@ -176,6 +177,16 @@ def forms_for_edit(phone: Phone, data: MultiValueDict[str, Any] | None = None) -
         ),
         retype=frozenset(retype),
     )
+
+
+def _provider_form(
+    kind: type[PhoneType],
+    data: MultiValueDict[str, Any] | None,
+    initial: dict[str, Any] | None = None,
+) -> forms.Form:
+    form = kind.Settings(data, prefix=PREFIX, initial=initial)
+    kind.offer(form, settings.PHONE_SETTINGS.get(kind.slug, {}))
+    return form
 
 
 def _left_blank(data: MultiValueDict[str, Any], secrets: set[str]) -> set[str]:

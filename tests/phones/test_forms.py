@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -227,3 +228,19 @@ def test_a_secret_that_was_typed_is_asked_for_again_aloud(desk: Phone) -> None:
 
     assert html.count('placeholder="type it again"') == 1
     assert html.count('placeholder="unchanged"') == 1
+
+
+def test_a_form_is_fitted_to_what_the_operator_set(
+    workspace: Workspace, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Fitted(Somewhere):
+        @classmethod
+        def offer(cls, form: forms.Form, given: Mapping[str, Any]) -> None:
+            form.fields["site"].help_text = f"One of {given.get('hosts')}."
+
+    settings.PHONE_SETTINGS = {"somewhere": {"hosts": "two"}}
+    monkeypatch.setattr(Fitted, "slug", "somewhere")
+
+    both = forms_for_new(workspace, Fitted)
+
+    assert both.provider.fields["site"].help_text == "One of two."
