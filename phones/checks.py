@@ -83,11 +83,14 @@ def _brings_media(kind: type[PhoneType]) -> bool:
 def _broken_promises(kind: type[PhoneType]) -> Iterator[str]:
     if not _gives(kind, "check"):
         yield "It has no method `check`, which tries the credentials."
+    # A type that is never called asks for all its news.
+    asks = kind.can.polling and not kind.endpoints
     for capability, method in _METHODS.items():
         if capability == "mms_in" and _brings_media(kind):
             continue
-        if getattr(kind.can, capability) and not _gives(kind, method):
-            yield f"It can `{capability}`, but has no method `{method}`."
+        needed = "poll" if asks and method == "parse" else method
+        if getattr(kind.can, capability) and not _gives(kind, needed):
+            yield f"It can `{capability}`, but has no method `{needed}`."
     if kind.has_price_list() and not kind.can.price:
         yield "It has a method `price_to`, but its matrix says that it tells no `price`."
 

@@ -143,6 +143,12 @@ class Silent(PhoneType):
     can = Capabilities(send=yes(), receive=yes(), delivery=yes(), mms_in=yes(), balance=yes())
 
 
+class Deaf(PhoneType):
+    label = "Deaf"
+    what = "is never called and asks for nothing"
+    can = Capabilities(receive=yes(), polling=yes())
+
+
 class Unsigned(Simulator):
     verify = PhoneType.verify
 
@@ -184,6 +190,7 @@ class Mute(Simulator):
         (Silent, ["`balance`", "no method"]),
         (Silent, ["`receive`", "no endpoint `incoming`"]),
         (Silent, ["`delivery`", "no endpoint `status`"]),
+        (Deaf, ["`receive`", "no method `poll`"]),
         (Unsigned, ["`signed`", "no method `verify`"]),
         (Unsigned, ["does not say why"]),
         (Modest, ["matrix says that they are not signed"]),
