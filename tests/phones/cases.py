@@ -1,7 +1,8 @@
 """The cases every phone type must be shown with: each type's test module fills in a `Cases`.
 
 `tests/phones/test_cases.py` runs them for every type of the registry, and fails for a type that leaves
-one out. What a provider cannot do is said with a reason: `Absent("It knows no …")`.
+one out. What a provider cannot do is said with a reason: `Absent("It knows no …")`. A type that speaks
+no HTTP at all gives `CASES = Absent("…")` and shows the same promises in its own test module.
 """
 
 from __future__ import annotations
