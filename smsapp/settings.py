@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -289,8 +290,28 @@ REQUEST_LIMIT = 32 * 1024 * 1024
 ALLOW_PRIVATE_ADDRESSES = env.list("ALLOW_PRIVATE_ADDRESSES", default=[])
 # Address of the simulated provider; `./run` starts one and sets it.
 SIMULATOR_URL = env.str("SIMULATOR_URL", "")
+# Folders of Gammu SMSD that phones may use: name=/folder or, for who knows a code, name:code=/folder.
+GAMMU_SPOOLS = env.dict("GAMMU_SPOOLS", default={})
+# Databases of Gammu SMSD that phones may use, named alike: sqlite:////file or postgres://user:password@host/name.
+GAMMU_DATABASES = env.dict("GAMMU_DATABASES", default={})
+if wrong := [name for name, folder in GAMMU_SPOOLS.items() if not folder.startswith("/")]:
+    sys.exit(
+        f"GAMMU_SPOOLS must hold whole paths such as {wrong[0].split(':')[0]}=/var/spool/gammu."
+    )
+if wrong := [
+    name
+    for name, url in GAMMU_DATABASES.items()
+    if urlsplit(url).scheme not in ("sqlite", "postgres", "postgresql")
+]:
+    sys.exit(
+        f"GAMMU_DATABASES must hold addresses such as {wrong[0].split(':')[0]}=sqlite:////var/smsd.db."
+    )
 # Values the operator gives to every phone of a type, over what its page says: {type: {field: value}}.
-PHONE_SETTINGS = {"simulator": {"base_url": SIMULATOR_URL}} if SIMULATOR_URL else {}
+PHONE_SETTINGS: dict[str, dict[str, Any]] = {}
+if SIMULATOR_URL:
+    PHONE_SETTINGS["simulator"] = {"base_url": SIMULATOR_URL}
+if GAMMU_SPOOLS or GAMMU_DATABASES:
+    PHONE_SETTINGS["gammu"] = {"spools": GAMMU_SPOOLS, "databases": GAMMU_DATABASES}
 # Seconds a claimed message may take before its worker is believed dead. Above every provider time-out.
 SENDING_LEASE = env.int("SENDING_LEASE", 90)
 # Messages a worker hands to one provider at the same time.
