@@ -167,7 +167,7 @@ def forms_for_edit(phone: Phone, data: MultiValueDict[str, Any] | None = None) -
         None if data is None else _filled(data, {name: stored[name] for name in blank}),
         initial={name: value for name, value in stored.items() if name not in secrets},
     )
-    for name in secrets:
+    for name in secrets & provider.fields.keys():
         _offer_to_keep(provider.fields[name])
     return PhoneForms(
         phone=PhoneForm(data, phone=phone),
@@ -228,7 +228,8 @@ def _opaque(
 
     One that was typed is gone when the form is shown again, which must not go unseen.
     """
-    for name in kind.secret_fields():
+    # A type may have left one out that is of no use here.
+    for name in provider.fields.keys() & kind.secret_fields():
         widget = provider.fields[name].widget
         widget.attrs["autocomplete"] = "new-password"
         if data is not None and data.get(f"{PREFIX}-{name}", "").strip():

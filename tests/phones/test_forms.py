@@ -244,3 +244,13 @@ def test_a_form_is_fitted_to_what_the_operator_set(
     both = forms_for_new(workspace, Fitted)
 
     assert both.provider.fields["site"].help_text == "One of two."
+
+
+def test_a_type_may_leave_a_secret_out(desk: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
+    def offer(form: forms.Form, _given: Mapping[str, Any]) -> None:
+        del form.fields["extra"]
+
+    monkeypatch.setattr(Somewhere, "offer", offer)
+
+    assert "extra" not in forms_for_edit(desk).provider.fields
+    assert forms_for_edit(desk, posted(**{"settings-token": ""})).is_valid()
