@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import gammu
 import pytest
@@ -28,7 +27,7 @@ import pytest
 # Seconds until what SMSD does at once has happened, on a busy machine.
 PATIENCE = 20
 _WHEEL = "import sys, gammu.smsd; gammu.smsd.SMSD(sys.argv[1]).MainLoop()"
-# Half a second after each message is for modems.
+# The pauses are for modems.
 _CONFIGURATION = """
 [gammu]
 model = dummy
@@ -39,6 +38,7 @@ port = {folder}/dummy
 logfile = {folder}/log
 debuglevel = 255
 loopsleep = 0
+commtimeout = 0
 receivefrequency = 0
 statusfrequency = 1
 maxretries = 0
@@ -183,9 +183,3 @@ def tables() -> str:
     if not place.exists():
         pytest.skip("There is no gammu-smsd here (Debian: apt install gammu-smsd).")
     return place.read_text().replace("CREATE LANGUAGE plpgsql;", "")
-
-
-def database_of(url: str) -> dict[str, str]:
-    """Give what SMSD wants to know of a database, out of its address."""
-    parts = urlsplit(url)
-    return {"User": parts.username or "", "Host": f"{parts.hostname}:{parts.port}"}

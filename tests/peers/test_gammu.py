@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 
+from accounts.models import User, Workspace
+from messaging import composing, polling
+from messaging.models import Message
 from phones.base import (
     Addresses,
     Delivery,
@@ -17,6 +22,7 @@ from phones.base import (
     Reason,
     StatusReport,
 )
+from phones.models import Phone
 from phones.types.gammu import Gammu
 from tests.fakes import FakeHttp
 from tests.peers.gammu import SmsdPeer, start_smsd, start_smsd_sql, tables
@@ -133,11 +139,41 @@ def test_delivery_reports_find_their_message(
     assert (report.provider_id, report.state, report.reason) == (name, state, reason)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_message_goes_out_and_its_answer_comes_in(
+    peer: SmsdPeer, workspace: Workspace, bob: User, jobs: Callable[[], None], settings: Any
+) -> None:
+    settings.PHONE_SETTINGS = {"gammu": {"spools": peer.settings["spools"]}}
+    phone = Phone.objects.create(
+        workspace=workspace, type="gammu", name="Modem", settings={"place": "spool modem"}, rate=99
+    )
+
+    def looked() -> set[tuple[str, str, str]]:
+        Phone.objects.update(polled_at=None)
+        polling.poll(phone.pk)
+        return set(Message.objects.values_list("direction", "status", "text"))
+
+    composing.create(
+        workspace=workspace, phone=phone, numbers=[TO], text="Coming?", by=bob, submission=uuid4()
+    )
+    jobs()
+    peer.wait(lambda: peer.names("sent"))
+    peer.report(TO, "Delivered", 0)
+    peer.receive(TO, "Oui 🎉")
+
+    expected = {("out", "delivered", "Coming?"), ("in", "received", "Oui 🎉")}
+    peer.wait(lambda: looked() == expected)
+    # What is stored is put away, and found again by nobody.
+    assert looked() == expected
+    assert (peer.names("inbox"), len(peer.names("read"))) == ([], 2)
+    assert Message.objects.count() == 2
+
+
 # ---- Over PostgreSQL ----------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def sql_peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmsdPeer]:
+@pytest.fixture
+def sql_peer(tmp_path: Path) -> Iterator[SmsdPeer]:
     statements = tables()
     with start_postgres() as postgres:
         url = postgres.database_url
@@ -145,11 +181,11 @@ def sql_peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmsdPeer]:
             db.execute(statements)
         settings = {"place": "database modem", "databases": {"modem": url}}
         lines = shown(Gammu(settings, FakeHttp(), Addresses(BASE)))
-        with start_smsd_sql(tmp_path_factory.mktemp("smsd"), url, lines) as peer:
+        with start_smsd_sql(tmp_path, url, lines) as peer:
             yield peer
 
 
-def test_smsd_sends_and_receives_over_a_database(sql_peer: SmsdPeer) -> None:
+def test_smsd_does_all_of_it_over_a_database(sql_peer: SmsdPeer) -> None:
     looks = Looks(phone_of(sql_peer))
     phone = looks.phone
     names = [phone.send(sms(text, number=n)).provider_id for n, text in enumerate(TEXTS.values())]
@@ -166,10 +202,7 @@ def test_smsd_sends_and_receives_over_a_database(sql_peer: SmsdPeer) -> None:
     texts = [event.text for event in looks.events if isinstance(event, IncomingSms)]
     assert sorted(texts) == sorted([TEXTS["long"], TEXTS["unicode"]])
     assert [e.state for e in looks.events if isinstance(e, StatusReport)] == [Delivery.DELIVERED]
-
-
-def test_a_database_tells_how_the_modem_is(sql_peer: SmsdPeer) -> None:
-    sql_peer.wait(lambda: "Signal: 42 %." in phone_of(sql_peer).check())
+    sql_peer.wait(lambda: "Signal: 42 %." in phone.check())
 
 
 def _sent(peer: SmsdPeer) -> list[tuple[int, str]]:

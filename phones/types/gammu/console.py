@@ -26,6 +26,8 @@ def configuration(place: Place, modem: str) -> str:
         *([("PhoneID", modem)] if modem else []),
         ("DeliveryReport", "sms"),
         ("DeliveryReportDelay", "259200"),
+        # Seconds until it looks into an empty outbox again; 30 by default.
+        ("CommTimeout", "2"),
         ("LogFile", "syslog"),
         ("StatusFrequency", "60"),
     ]

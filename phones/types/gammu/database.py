@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import psycopg
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 
 from phones.base import (
     Delivery,
@@ -29,7 +29,7 @@ from phones.base import (
     StatusReport,
     Temporary,
 )
-from phones.types.gammu import codes
+from phones.types.gammu import codes, stores
 from phones.types.gammu.parts import Part, cut, is_whole, joined
 from phones.types.gammu.stores import Memory, News
 
@@ -224,12 +224,8 @@ class Database:
         if age > _PATIENCE:
             words = gettext("SMSD was last seen %(minutes)s minutes ago. Is it running?")
             raise Temporary(words % {"minutes": age // 60})
-        words = ngettext(
-            "SMSD is running; %(count)s message waits.",
-            "SMSD is running; %(count)s messages wait.",
-            waiting,
-        )
-        return " ".join([words % {"count": waiting}, *_modem_words(signal, battery, network)])
+        words = [gettext("SMSD is running."), stores.waiting(waiting)]
+        return " ".join(filter(None, [*words, *_modem_words(signal, battery, network)]))
 
 
 def _modem_words(signal: int, battery: int, network: str | None) -> Iterator[str]:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 
 from phones.base import (
     Delivery,
@@ -29,7 +29,7 @@ from phones.base import (
     StatusReport,
     Temporary,
 )
-from phones.types.gammu import backup, codes
+from phones.types.gammu import backup, codes, stores
 from phones.types.gammu.backup import Section
 from phones.types.gammu.parts import cut, joined
 from phones.types.gammu.stores import Memory, News
@@ -198,13 +198,8 @@ class Files:
                 "A message has waited for %(minutes)s minutes. Is SMSD running, and may it read the outbox?"
             )
             raise Temporary(words % {"minutes": int(max(waiting) // _MINUTE)})
-        count = len(waiting)
-        words = ngettext(
-            "SMSD's folders can be used; %(count)s message waits.",
-            "SMSD's folders can be used; %(count)s messages wait.",
-            count,
-        )
-        return words % {"count": count}
+        good = gettext("SMSD's folders can be used.")
+        return f"{good} {stores.waiting(len(waiting))}".strip()
 
     def _try(self, folder: str) -> None:
         place = self._spool / folder

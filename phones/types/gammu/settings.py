@@ -55,7 +55,7 @@ class SettingsForm(PhoneType.Settings):
     )
     access_code = forms.CharField(
         label=_("Access code"),
-        help_text=_("If the operator set one for this SMSD. Else leave it empty."),
+        help_text=_("The operator set one for some of these. Else leave it empty."),
         max_length=100,
         required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
@@ -82,6 +82,8 @@ class SettingsForm(PhoneType.Settings):
         field = self.fields["place"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [(name, _label(place)) for name, place in self._places.items()]
+        if not any(place.code for place in self._places.values()):
+            del self.fields["access_code"]
         if not self._places:
             field.help_text = gettext(
                 "None yet: the operator of this site has to name one in GAMMU_SPOOLS or "

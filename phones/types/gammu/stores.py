@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from django.utils.translation import ngettext
+
 from phones.base import Event, OutgoingSms
 
 # Something of a look that the next one has to know. Read by the store that wrote it alone.
@@ -18,6 +20,14 @@ class News:
 
     events: list[Event] = field(default_factory=list)
     memory: Memory = field(default_factory=dict)
+
+
+def waiting(count: int) -> str:
+    """Say how many messages SMSD has not sent yet; nothing where there are none."""
+    if not count:
+        return ""
+    words = ngettext("%(count)s message waits.", "%(count)s messages wait.", count)
+    return words % {"count": count}
 
 
 class Store(Protocol):

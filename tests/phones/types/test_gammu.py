@@ -548,7 +548,7 @@ def test_a_name_that_smsd_uses_again_is_another_message(folders: Folders) -> Non
 def test_a_check_of_folders_leaves_nothing_behind(folders: Folders) -> None:
     phone(folders).send(sms())
 
-    assert phone(folders).check() == "SMSD's folders can be used; 1 message waits."
+    assert phone(folders).check() == "SMSD's folders can be used. 1 message waits."
     assert len(os.listdir(folders.spool / "outbox")) == 1
 
 
@@ -675,7 +675,7 @@ def test_a_check_tells_how_the_modem_is(tables: Tables) -> None:
 
     said = phone(tables).check()
 
-    assert said == ("SMSD is running; 0 messages wait. Network: Free. Signal: 42 %. Battery: 80 %.")
+    assert said == ("SMSD is running. Network: Free. Signal: 42 %. Battery: 80 %.")
     assert tables.waiting() == []
 
 
@@ -785,6 +785,11 @@ def test_the_form_offers_what_the_operator_named() -> None:
     ]
     assert "/var" not in form(GIVEN).as_p()
     assert CODE not in form(GIVEN).as_p()
+
+
+def test_a_code_is_asked_for_only_where_there_is_one() -> None:
+    assert "access_code" in form(GIVEN).fields
+    assert "access_code" not in form({"spools": {"modem": "/var/spool/gammu"}}).fields
 
 
 def test_without_any_the_form_says_what_to_set() -> None:
