@@ -224,8 +224,8 @@ class Database:
         if age > _PATIENCE:
             words = gettext("SMSD was last seen %(minutes)s minutes ago. Is it running?")
             raise Temporary(words % {"minutes": age // 60})
-        words = [gettext("SMSD is running."), stores.waiting(waiting)]
-        return " ".join(filter(None, [*words, *_modem_words(signal, battery, network)]))
+        good = [gettext("SMSD is running."), stores.waiting(waiting)]
+        return " ".join(filter(None, [*good, *_modem_words(signal, battery, network)]))
 
 
 def _modem_words(signal: int, battery: int, network: str | None) -> Iterator[str]:
