@@ -14,12 +14,11 @@ from phones import registry
 from phones.base import Callback, IncomingSms
 from phones.models import Exchange, Phone
 from tests.phones.cases import BASE, Absent, Cases
-from tests.phones.test_cases import cases_of
+from tests.phones.test_cases import cases_of, every_type
 
 pytestmark = pytest.mark.django_db
 
 TOKEN = urlsplit(BASE).path.split("/")[2]
-every_type = pytest.mark.parametrize("slug", list(registry.all_types()))
 
 
 @pytest.fixture

@@ -74,6 +74,9 @@ class SettingsForm(PhoneType.Settings):
         ),
         max_length=60,
         required=False,
+        error_messages={
+            "invalid": _("Letters, digits, points and dashes, as in SMSD's configuration.")
+        },
     )
 
     def offer(self, given: Mapping[str, Any]) -> None:
