@@ -150,11 +150,12 @@ def _reached_by(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 _leaving = threading.local()
 
 
-class _InTime(io.RawIOBase):
-    """What a socket says, as long as the request has time left."""
+class InTime(io.RawIOBase):
+    """What a socket says until the moment `ends` gives (of the monotonic clock). Then TimeoutError."""
 
-    def __init__(self, source: socket.socket) -> None:
+    def __init__(self, source: socket.socket, ends: Callable[[], float]) -> None:
         self._socket = source
+        self._ends = ends
         self._raw = source.makefile("rb", buffering=0)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
@@ -164,7 +165,7 @@ class _InTime(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left = _leaving.ends - time.monotonic()
+        left = self._ends() - time.monotonic()
         if left <= 0:
             raise TimeoutError(f"The answer took longer than {WITHIN:.0f} seconds.")
         self._socket.settimeout(min(left, self._socket.gettimeout() or left))
@@ -179,7 +180,7 @@ class _Answering(http.client.HTTPResponse):
     """An answer that is read in time."""
 
     def __init__(self, source: socket.socket, *args: Any, **more: Any) -> None:
-        super().__init__(_InTime(source), *args, **more)  # type: ignore[arg-type]
+        super().__init__(InTime(source, lambda: float(_leaving.ends)), *args, **more)  # type: ignore[arg-type]
 
 
 class _Connect:

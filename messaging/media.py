@@ -34,7 +34,15 @@ def attachment(item: Media) -> Attachment:
     """Give what a phone type sends: an address that works without logging in, for LINK_LIFE."""
     token = _signer.sign(str(item.pk))
     url = f"{settings.PUBLIC_URL}/media/{token}/"
-    return Attachment(url=url, content_type=item.content_type, size=item.size)
+    return Attachment(
+        url=url, content_type=item.content_type, size=item.size, read=lambda: _content(item)
+    )
+
+
+def _content(item: Media) -> bytes:
+    with item.file.open("rb") as file:
+        content: bytes = file.read()
+    return content
 
 
 def signed(token: str) -> Media | None:

@@ -161,6 +161,7 @@ class Run:
             finally:
                 # Whatever ended the run, a bug or a signal: what has left must be recorded.
                 self._settle(wait(self._flying).done)
+                self._line.close()
 
     def _fly(self, pool: ThreadPoolExecutor, ends: float) -> bool:
         while True:

@@ -1,9 +1,10 @@
 """THE contract between smsapp and a provider.
 
 A phone type is one class in one file or folder of `phones/types/`, whose name is its slug. It never
-sees a model, a web request, Django's settings, the clock or the network: it gets decrypted settings,
-an injected `lib.http.Http` and its callback addresses, takes and gives the frozen records below, and
-may raise the errors at the top. So it is tested by tables of cases, and needs no database.
+sees a model, a web request, Django's settings, the clock or the network: it gets decrypted settings, an
+injected `lib.http.Http` and `lib.mail.Mail`, and its callback addresses, takes and gives the frozen
+records below, and may raise the errors at the top. So it is tested by tables of cases, and needs no
+database.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 
 from lib import stored
 from lib.http import Http, NoAnswer, NotSent
+from lib.mail import Mail
 
 Words = str | Promise
 # Seconds. A provider that asks for more would hold a message, or the whole phone, for ever.
@@ -118,11 +120,15 @@ class Malformed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A picture or file that goes with a message: `url` (public, expiring), MIME type, bytes."""
+    """A picture or file that goes with a message: `url` (public, expiring), MIME type, bytes.
+
+    `read` gives its content, for types that carry it themselves.
+    """
 
     url: str
     content_type: str
     size: int
+    read: Callable[[], bytes] = field(default=bytes, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,8 @@ class OutgoingSms:
     """A message to hand over. `to` is E.164.
 
     `reference` is ours and comes back in callbacks; `key` is unique for ever and everywhere, and the
-    same at each try: for providers that recognise what they have already taken.
+    same at each try: for providers that recognise what they have already taken. `carrier` is the slug
+    of the recipient's carrier where the type wants it (`wants_carrier`), "" if nobody knows it.
     """
 
     reference: str
@@ -139,6 +146,7 @@ class OutgoingSms:
     media: tuple[Attachment, ...] = ()
     flash: bool = False
     key: str = ""
+    carrier: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,16 +452,25 @@ class PhoneType:
     poll_every: ClassVar[int] = 60
     # Seconds after which `poll` is asked about a message that nothing was heard of.
     ask_after: ClassVar[int] = 0
+    # Whether messages go elsewhere for each carrier, so that `OutgoingSms.carrier` must be looked up.
+    wants_carrier: ClassVar[bool] = False
     # Rows (what a number does, ...) shown as a small table on the phone's page.
     table: ClassVar[tuple[tuple[Words, Words], ...]] = ()
 
     class Settings(forms.Form):
         """The fields of the settings page: also what is stored, and what is secret (PasswordInput)."""
 
-    def __init__(self, settings: Mapping[str, Any], http: Http, addresses: Addresses) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        http: Http,
+        addresses: Addresses,
+        mail: Mail | None = None,
+    ) -> None:
         self.settings = settings
         self.http = http
         self.addresses = addresses
+        self.mail = mail or Mail()
 
     @classmethod
     def offer(cls, form: forms.Form, given: Mapping[str, Any]) -> None:
@@ -494,7 +511,8 @@ class PhoneType:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Let go of what calls have kept open."""
+        """Let go of what calls have kept open. The next call opens it again."""
+        self.mail.close()
 
     def verify(self, callback: Callback) -> None:
         """Raise BadSignature unless the callback comes from the provider."""

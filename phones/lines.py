@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from lib.http import Guard, Http, Trace
+from lib.mail import Mail
 from lib.redact import Redactor
 from phones.base import PhoneError, PhoneType
 from phones.models import Exchange, Phone
@@ -48,7 +49,8 @@ def line(
         record=record,
         connections=connections,
     )
-    return phone.kind(phone.full_settings, http, phone.addresses)
+    mail = Mail(guard=guard_of(phone), redactor=http.redactor, record=record)
+    return phone.kind(phone.full_settings, http, phone.addresses, mail)
 
 
 def exchange(phone: Phone, trace: Trace, message: int = 0) -> Exchange:
