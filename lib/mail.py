@@ -117,15 +117,21 @@ class _Smtp(smtplib.SMTP):
     def open(self) -> None:
         """Connect, encrypt, log in. Raises Refused, or what smtplib and the socket raise."""
         self._must("connect", self.connect(self.server.host, self.server.port))
-        self.ehlo_or_helo_if_needed()
+        self._greet()
         if self.server.security == "starttls":
             try:
                 self._must("tls", self.starttls(context=ssl.create_default_context()))
             except smtplib.SMTPNotSupportedError as error:
                 raise Refused("tls", 0, str(error)) from None
-            self.ehlo_or_helo_if_needed()
+            self._greet()
         if self.server.user:
             self._log_in()
+
+    def _greet(self) -> None:
+        try:
+            self.ehlo_or_helo_if_needed()
+        except smtplib.SMTPHeloError as error:
+            raise Refused("connect", error.smtp_code, _text(error.smtp_error)) from None
 
     def _log_in(self) -> None:
         try:
@@ -212,10 +218,13 @@ class Mail:
             self._keep(connection)
             return heard
 
-    def greet(self, server: Server) -> str:
-        """Connect, log in and leave; give what the server calls itself. Raises NotSent or Refused."""
+    def greet(self, server: Server, name: str) -> str:
+        """Connect as `name` (our domain), log in and leave; give what the server calls itself.
+
+        Raises NotSent or Refused.
+        """
         with self._recorded("SMTP", server, "/") as visit:
-            connection = _Smtp(server, self._guard, "")
+            connection = _Smtp(server, self._guard, name)
             try:
                 self._open(visit, connection)
             finally:
@@ -429,6 +438,12 @@ class Mailbox:
         """Give the UIDs of mails that nobody has read, lowest first."""
         found = sorted(self._client.search(["UNSEEN"]))
         self._visit.note("SEARCH UNSEEN", f"{len(found)} mails")
+        return found
+
+    def named(self, message_id: str) -> list[int]:
+        """Give the UIDs of mails with this Message-ID."""
+        found = sorted(self._client.search(["HEADER", "Message-ID", message_id]))
+        self._visit.note(f"SEARCH HEADER Message-ID {message_id}", f"{len(found)} mails")
         return found
 
     def read(self, uid: int) -> bytes:

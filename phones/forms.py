@@ -20,7 +20,7 @@ PREFIX = "settings"
 # Tick boxes named so say that a stored secret that is not required shall be forgotten.
 FORGET = "forget"
 # Settings that say where a phone connects to, whatever their field's class.
-ADDRESSES = {"base_url", "host", "edge", "region"}
+ADDRESSES = {"base_url", "host", "smtp_host", "imap_host", "edge", "region"}
 
 
 class PhoneForm(forms.Form):

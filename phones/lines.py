@@ -49,8 +49,9 @@ def line(
         record=record,
         connections=connections,
     )
-    mail = Mail(guard=guard_of(phone), redactor=http.redactor, record=record)
-    return phone.kind(phone.full_settings, http, phone.addresses, mail)
+    kind = phone.kind(phone.full_settings, http, phone.addresses)
+    kind.mail = Mail(guard=guard_of(phone), redactor=http.redactor, record=record)
+    return kind
 
 
 def exchange(phone: Phone, trace: Trace, message: int = 0) -> Exchange:

@@ -15,12 +15,15 @@ import base64
 import json as jsonlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import SMTP
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import requests
 
 from lib.http import TIMEOUT, Answer, Http, NoAnswer, NotSent
+from lib.mail import Heard, Mail, Refused, Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,27 @@ class FakeHttp(Http):
         assert matching, f"Nobody expected {asked.method} {asked.url}"
         entries = self._table[max(matching, key=len)]
         return entries.pop(0) if len(entries) > 1 else entries[0]
+
+
+class FakeMail(Mail):
+    """Mail over the same table of cards: a mail is the request `SMTP smtp://host:port/`, an answer's
+    status is the server's reply code; `Step` says what it answers, the recipient by default."""
+
+    def __init__(self, http: FakeHttp) -> None:
+        super().__init__()
+        self._http = http
+
+    def send(self, server: Server, mail: EmailMessage, *, sender: str, to: str) -> Heard:
+        said = {"sender": sender, "to": to, "user": server.user}
+        heard = self._http.request(
+            "SMTP",
+            f"smtp://{server.host}:{server.port}/",
+            data=mail.as_bytes(policy=SMTP),
+            headers=said,
+        )
+        if heard.status >= 400:
+            raise Refused(heard.headers.get("step", "recipient"), heard.status, heard.text)
+        return Heard(heard.status, heard.text)
 
 
 def _matches(key: str, asked: Asked) -> bool:

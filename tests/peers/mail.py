@@ -40,7 +40,6 @@ class SmtpPeer:
     answers: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     connections: int = 0
-    encrypted: list[bool] = field(default_factory=list)
 
     async def handle_EHLO(
         self, server: SMTP, session: Session, envelope: Envelope, host: str, responses: list[str]
@@ -61,7 +60,6 @@ class SmtpPeer:
         if words := self.answers.get(envelope.rcpt_tos[0]):
             return words
         self.mails.append(envelope)
-        self.encrypted.append(session.ssl is not None)
         return "250 2.0.0 OK: queued as 12345"
 
 

@@ -54,6 +54,9 @@ class Cases:
     reports     {name: (callback, Delivery, None or the exception class)}: every Delivery, "delivered"
                 by this name, "unknown status", and "unknown message": not ours, read all the same
     incoming    {name: (callback, what it says or the exception class)}: valid, empty, unicode, no sender
+    required    the codes of refusals that must be among them: HTTP's unless the type speaks otherwise
+    too_fast    the refusal that says for how long to wait
+    recorded    why what is recorded cannot be tried over HTTP; the module then tries it by itself
     signed      a callback that verifies; `unsigned` and `forged` are the same without, and with another
                 signature
     """
@@ -69,6 +72,9 @@ class Cases:
     incoming: Mapping[str, tuple[Callback, IncomingSms | type[Exception] | None]] | Absent
     signed: tuple[Callback, Callback, Callback] | Absent
     others: Mapping[str, Answer] = field(default_factory=dict)
+    required: tuple[int, ...] = REFUSALS
+    too_fast: int | Absent = 429
+    recorded: Absent | None = None
 
 
 def callback(
