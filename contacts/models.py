@@ -30,3 +30,26 @@ class OptOut(models.Model):
 
     def __str__(self) -> str:
         return self.number
+
+
+class NumberCarrier(models.Model):
+    """The carrier of a number (E.164), a slug of the gateways' lists; `source` says how we know."""
+
+    class Source(models.TextChoices):
+        PERSON = "person", _("added by hand")
+        IMPORT = "import", _("imported")
+        LOOK_UP = "look_up", _("looked up")
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="number_carriers")
+    number = models.CharField(_("number"), max_length=20)
+    carrier = models.CharField(_("carrier"), max_length=60)
+    source = models.CharField(max_length=10, choices=Source.choices)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "number"], name="one_carrier_per_number")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.carrier}"

@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import timedelta
@@ -25,6 +25,7 @@ from django.db.models import BooleanField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
+from contacts import carriers as known_carriers
 from lib.http import NoAnswer, NotSent, Trace
 from lib.jobs import SEND, QueueDown, awake, enqueue, stopping, waiting, wake
 from lib.stored import DatabaseAway
@@ -39,6 +40,7 @@ from phones.base import (
     OutgoingSms,
     PhoneError,
     Sent,
+    Temporary,
     Throttled,
     outcome_of,
 )
@@ -144,6 +146,7 @@ class Run:
         self._others = others
         self._traces = threading.local()
         self._line = line(phone, self._note, connections=self.width)
+        self._wants_carrier = kind.wants_carrier
         self._halted = False
         # Claimed and not recorded yet.
         self._flying: set[_Flight] = set()
@@ -170,8 +173,9 @@ class Run:
             # Claim in handfuls: a transaction per message would cost more than the message.
             if going_on and len(self._flying) <= self.width // 2:
                 batches, nap = self._next(self.width - len(self._flying))
+                carriers = self._carriers_of(batches)
                 for batch in batches:
-                    self._flying.add(pool.submit(self._hand_over, batch))
+                    self._flying.add(pool.submit(self._hand_over, batch, carriers))
             if self._flying:
                 self._settle(_land(self._flying, nap))
             elif not (going_on and self._rest(nap)):
@@ -212,12 +216,24 @@ class Run:
             return [messages] if messages else [], 0.0
         return [[message] for message in messages], 0.0
 
-    def _hand_over(self, batch: list[Message]) -> list[Outcome]:
+    def _carriers_of(self, batches: list[list[Message]]) -> dict[str, str] | None:
+        """Give {number: carrier} for a type that wants it, None while the database is away."""
+        if not (self._wants_carrier and batches):
+            return {}
+        numbers = {message.peer for batch in batches for message in batch}
+        try:
+            return known_carriers.carriers(self.phone.workspace_id, numbers)
+        except DatabaseAway:
+            return None
+
+    def _hand_over(self, batch: list[Message], carriers: dict[str, str] | None) -> list[Outcome]:
         """Send what one request carries. Runs in a thread of the pool and touches no database."""
         self._traces.kept = []
         error, unreachable = None, False
         try:
-            return self._sent(batch)
+            if carriers is None:
+                raise Temporary("The carriers of the numbers could not be looked up.")
+            return self._sent([_outgoing(message, carriers) for message in batch], batch)
         except PhoneError as problem:
             error = problem
         except (NotSent, NoAnswer) as problem:
@@ -233,10 +249,10 @@ class Run:
             error = BadAnswer(f"This phone type has an error: {type(problem).__name__}.")
         return self._outcomes(batch, [error] * len(batch), unreachable)
 
-    def _sent(self, batch: list[Message]) -> list[Outcome]:
+    def _sent(self, outgoing: list[OutgoingSms], batch: list[Message]) -> list[Outcome]:
         if len(batch) == 1:
-            return self._outcomes(batch, [self._line.send(_outgoing(batch[0]))])
-        results = self._line.send_many([_outgoing(message) for message in batch])
+            return self._outcomes(batch, [self._line.send(outgoing[0])])
+        results = self._line.send_many(outgoing)
         if len(results) != len(batch):
             raise BadAnswer(f"{len(batch)} messages left, and {len(results)} results came back.")
         return self._outcomes(batch, results)
@@ -324,7 +340,7 @@ def _land(flying: set[_Flight], nap: float) -> set[_Flight]:
     return landed
 
 
-def _outgoing(message: Message) -> OutgoingSms:
+def _outgoing(message: Message, carriers: Mapping[str, str]) -> OutgoingSms:
     return OutgoingSms(
         reference=str(message.pk),
         key=f"{message.submission.hex[:16]}-{message.pk}",
@@ -332,6 +348,7 @@ def _outgoing(message: Message) -> OutgoingSms:
         text=message.text,
         media=tuple(media.attachment(item) for item in message.media.all()),
         flash=message.flash,
+        carrier=carriers.get(message.peer, ""),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path
 
 from messaging import callbacks
-from messaging.views import calls, compose, files, inbox, messages
+from messaging.views import calls, carriers, compose, files, inbox, messages
 
 urlpatterns = [
     path("compose/", compose.compose, name="compose"),
@@ -22,6 +22,10 @@ urlpatterns = [
     path("inbox/<int:pk>/", inbox.conversation, name="conversation"),
     path("inbox/<int:pk>/unread/", inbox.unread, name="conversation_unread"),
     path("calls/", calls.calls, name="calls"),
+    path("carriers/", carriers.carriers, name="carriers"),
+    path("carriers/add/", carriers.carrier_add, name="carrier_add"),
+    path("carriers/import/", carriers.carrier_import, name="carrier_import"),
+    path("carriers/<int:pk>/remove/", carriers.carrier_remove, name="carrier_remove"),
     path("files/<int:pk>/", files.file, name="file"),
     re_path(r"^media/(?P<token>[^/]+)/?$", files.public, name="media_public"),
     # With or without the slash: a provider does not follow a redirect with its POST.

@@ -569,6 +569,11 @@ class PhoneType:
         return cls.price_to is not PhoneType.price_to
 
     @classmethod
+    def carriers(cls, settings: Mapping[str, Any]) -> Mapping[str, str]:
+        """Give {slug: name} of the carriers that a phone with these settings reaches."""
+        return {}
+
+    @classmethod
     def secret_fields(cls) -> list[str]:
         """Give the names of the settings that are secrets."""
         return [

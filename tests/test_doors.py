@@ -14,7 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from accounts.models import Invitation, Membership, Role, User, Workspace
-from contacts.models import OptOut
+from contacts.models import NumberCarrier, OptOut
 from messaging.models import Call, Conversation, Direction, Media, Message, Status
 from phones.models import Phone
 
@@ -31,7 +31,8 @@ OPEN = {
 SELF = {"profile", "workspace_switch", "workspace_missing"}
 # For every member of the workspace.
 MEMBER = {
-    "calls", "conversation", "file", "home", "inbox", "message", "messages", "more", "opt_outs",
+    "calls", "carriers", "conversation", "file", "home", "inbox", "message", "messages", "more",
+    "opt_outs",
     "people", "phone", "phone_prices", "phone_prices_export", "phone_types", "phones",
 }  # fmt: skip
 # For those who may send.
@@ -41,6 +42,7 @@ SENDER = {
 }  # fmt: skip
 # For those who manage the workspace.
 MANAGER = {
+    "carrier_add", "carrier_import", "carrier_remove",
     "invitation_renew", "invitation_revoke", "opt_out_remove", "people_invite", "people_remove",
     "people_role", "phone_add", "phone_addresses", "phone_balance", "phone_check", "phone_connect",
     "phone_delete", "phone_edit", "phone_edit_try", "phone_new", "phone_pause", "phone_price_remove",
@@ -78,6 +80,9 @@ def things(
         workspace=workspace, role=Role.SENDER, token_hash="x", invited_by=alice
     )
     opt_out = OptOut.objects.create(workspace=workspace, number="+33600000009", source="person")
+    carrier = NumberCarrier.objects.create(
+        workspace=workspace, number="+12025550123", carrier="us-verizon", source="person"
+    )
     media = Media.objects.create(workspace=workspace, content_type="image/png")
     Call.objects.create(
         workspace=workspace, phone=phone, peer="+33612345678", provider_id="1",
@@ -85,7 +90,7 @@ def things(
     )  # fmt: skip
     owners = {
         "message": message, "conversation": conversation, "people": member, "phone": phone,
-        "invitation": invitation, "opt": opt_out, "file": media,
+        "invitation": invitation, "opt": opt_out, "file": media, "carrier": carrier,
     }  # fmt: skip
     return {
         "pk": {prefix: thing.pk for prefix, thing in owners.items()},

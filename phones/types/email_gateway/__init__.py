@@ -47,7 +47,7 @@ from phones.base import (
 from phones.types.email_gateway import reading, tokens, writing
 from phones.types.email_gateway.carriers import Carrier, table
 from phones.types.email_gateway.reading import Ours
-from phones.types.email_gateway.settings import SettingsForm
+from phones.types.email_gateway.settings import SettingsForm, named
 
 # Mails of one look; the next one goes on after them.
 _AT_ONCE = 50
@@ -144,7 +144,8 @@ class EmailGateway(PhoneType):
         if not slug:
             raise Rejected(
                 gettext(
-                    "Nobody knows the carrier of this number. Write it down under “Carriers of numbers”."
+                    "Nobody knows the carrier of this number. Write it down in “Carriers of numbers”, "
+                    "on the page of this phone."
                 ),
                 "no carrier",
             )
@@ -231,6 +232,11 @@ class EmailGateway(PhoneType):
                 return words % {"greeting": greeting}
         except Refused as error:
             raise class_of(error) from None
+
+    @classmethod
+    def carriers(cls, settings: Mapping[str, Any]) -> Mapping[str, str]:
+        known = table(settings.get("carriers", ""))
+        return {slug: named(one) for slug, one in known.items() if not one.is_off}
 
     # ---- Reading --------------------------------------------------------------------------------
 
