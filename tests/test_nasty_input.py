@@ -44,7 +44,8 @@ ASKED = [
     "show", "since", "status", "submission", "text", "to", "until", "all", "where",
 ]  # fmt: skip
 TYPED = [
-    "action", "at", "carrier", "code", "country", "description", "detail", "email", "flash", "forget", "language",
+    "action", "at", "carrier", "code", "country", "description", "detail", "email", "flash", "forget",
+    "language",
     "login", "name", "new_password1", "next", "number", "oldpassword", "password", "password1",
     "password2", "phone", "picture", "rate", "remember", "replace", "resend_unknown", "role",
     "settings-account_sid", "settings-auth_token", "settings-base_url", "settings-key",

@@ -52,7 +52,7 @@ class NumberForm(forms.Form):
     def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._country = workspace.country
-        self.fields["carrier"].choices = list(choices_of(workspace).items())  # type: ignore[attr-defined]
+        self.fields["carrier"].choices = [("", "—"), *choices_of(workspace).items()]  # type: ignore[attr-defined]
 
     def clean_number(self) -> str:
         """Give the number as E.164."""

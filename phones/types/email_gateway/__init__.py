@@ -58,7 +58,6 @@ _NUMBER_CODES = re.compile(r"^5\.1\.[0-9]+\b")
 class EmailGateway(PhoneType):
     label = _("E-mail gateway")
     what = _("SMS by e-mail, through carriers or any gateway that takes mails")
-    docs = "https://www.rfc-editor.org/rfc/rfc5321"
     Settings = SettingsForm
     rate = 0.5
     can = Capabilities(

@@ -72,6 +72,7 @@ class SettingsForm(PhoneType.Settings):
     """Where mails leave, how they are addressed, and how replies come back."""
 
     advanced = (
+        "country", "split", "alphabet",
         "mms_pattern", "subject", "plus", "carriers", "imap_port", "imap_security", "imap_user",
         "imap_password", "imap_folder", "after_reading", "move_to",
     )  # fmt: skip
