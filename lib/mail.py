@@ -426,6 +426,12 @@ class Mailbox:
         found = self._client.folder_status(folder, ["UIDNEXT"])
         return int(found.get(b"UIDNEXT", 1))
 
+    def expect(self, folder: str) -> None:
+        """Raise Refused unless there is another folder of this name."""
+        with _refusal("folder"):
+            self._status(folder)
+        self._visit.note(f"STATUS {folder}", "OK")
+
     def after(self, uid: int) -> list[int]:
         """Give the UIDs above `uid`, lowest first."""
         found = self._client.search(["UID", f"{uid + 1}:*"])

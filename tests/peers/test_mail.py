@@ -213,10 +213,30 @@ def test_what_was_read_is_put_away_only_where_that_was_chosen(after: str, shared
     shared.deliver(reply())
     shared.deliver(reply(sender="friend@example.com"))
 
-    phone.poll(start, [])
+    first = phone.poll(start, [])
+    at_first = len(shared.flags())
+    phone.poll(first.cursor, [])
 
+    # What was read is put away only once the next look says that it was stored.
+    assert at_first == before + 2
     assert len(shared.flags()) == before + 1
     assert len(shared.flags("Done")) == done + (after == "move")
+
+
+def test_a_folder_that_is_not_there_costs_no_reply(shared: ImapPeer) -> None:
+    phone = reader(shared, after_reading="move", move_to="Nowhere")
+    start = phone.poll("", []).cursor
+    shared.deliver(reply("First"))
+    first = phone.poll(start, [])
+    shared.deliver(reply("Second"))
+    second = phone.poll(first.cursor, [])
+
+    texts = [
+        event.text for event in (*first.events, *second.events) if isinstance(event, IncomingSms)
+    ]
+    assert texts == ["First", "Second"]
+    with smtp_peer() as peer, pytest.raises(Misconfigured):
+        reader(shared, smtp_port=peer.port, after_reading="move", move_to="Nowhere").check()
 
 
 def test_a_picture_is_fetched_from_its_mail(shared: ImapPeer) -> None:

@@ -226,7 +226,9 @@ class EmailGateway(PhoneType):
             if not self.watches(self.settings):
                 words = gettext("The outgoing server lets us in: %(greeting)s")
                 return words % {"greeting": greeting}
-            with self.mail.mailbox(self._imap, self._folder):
+            with self.mail.mailbox(self._imap, self._folder) as box:
+                if self.settings["after_reading"] == "move":
+                    box.expect(self.settings["move_to"])
                 words = gettext("Both servers let us in, and the folder is there: %(greeting)s")
                 return words % {"greeting": greeting}
         except Refused as error:
@@ -268,7 +270,11 @@ class EmailGateway(PhoneType):
         super().close()
 
     def poll(self, cursor: str, pending: Sequence[str]) -> Polled:
-        """Read what came since the last look. The first look begins with what comes from now on."""
+        """Read what came since the last look. The first look begins with what comes from now on.
+
+        `cursor` is `validity:last UID:UIDs to put away`: a mail is moved or deleted only by the look
+        after the one that read it, when what it said is stored.
+        """
         if not self.watches(self.settings):
             return Polled()
         try:
@@ -278,35 +284,34 @@ class EmailGateway(PhoneType):
             raise class_of(error) from None
 
     def _look(self, box: Mailbox, cursor: str) -> Polled:
-        validity, _colon, last = cursor.partition(":")
         if not cursor:
-            return Polled(cursor=f"{box.validity}:{box.next_uid - 1}")
+            return Polled(cursor=f"{box.validity}:{box.next_uid - 1}:")
+        validity, last, read = (*cursor.split(":"), "", "")[:3]
         # Where UIDs have lost their meaning, what nobody has read is looked at: twice harms nothing.
         known = validity == str(box.validity)
+        if known:
+            self._put_away(box, [int(uid) for uid in read.split(",") if uid])
         uids = (box.after(int(last)) if known else box.unread())[:_AT_ONCE]
         events: list[Event] = []
-        ours: list[int] = []
+        ours: list[str] = []
         for uid in uids:
-            mail = reading.parse(box.read(uid))
-            event = reading.event_of(mail, self._ours, pictures=True)
-            if event:
-                events.append(event)
-                # A mail with pictures stays where they will be fetched from.
-                if not (isinstance(event, IncomingSms) and event.media):
-                    ours.append(uid)
-                else:
-                    box.mark_seen([uid])
-        self._put_away(box, ours)
+            event = reading.event_of(reading.parse(box.read(uid)), self._ours, pictures=True)
+            if event is None:
+                continue
+            events.append(event)
+            box.mark_seen([uid])
+            # A mail with pictures stays where they will be fetched from.
+            if not (isinstance(event, IncomingSms) and event.media):
+                ours.append(str(uid))
         end = uids[-1] if uids else (int(last) if known else box.next_uid - 1)
-        return Polled(tuple(events), f"{box.validity}:{end}")
+        return Polled(tuple(events), f"{box.validity}:{end}:{','.join(ours)}")
 
     def _put_away(self, box: Mailbox, uids: list[int]) -> None:
-        if not uids:
-            return
-        box.mark_seen(uids)
-        if self.settings["after_reading"] == "move":
-            box.move(uids, self.settings["move_to"])
-        elif self.settings["after_reading"] == "delete":
+        if uids and self.settings["after_reading"] == "move":
+            # Without the folder they stay, and testing the connection says so. News go first.
+            with suppress(Refused):
+                box.move(uids, self.settings["move_to"])
+        elif uids and self.settings["after_reading"] == "delete":
             box.delete(uids)
 
     def fetch(self, media: IncomingMedia) -> Fetched:
