@@ -38,7 +38,6 @@ class NumberCarrier(models.Model):
     class Source(models.TextChoices):
         PERSON = "person", _("added by hand")
         IMPORT = "import", _("imported")
-        LOOK_UP = "look_up", _("looked up")
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="number_carriers")
     number = models.CharField(_("number"), max_length=20)

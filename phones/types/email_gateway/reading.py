@@ -108,9 +108,11 @@ def _reported(mail: EmailMessage, ours: Ours) -> StatusReport | None:
         if kind == "message/delivery-status":
             blocks = part.get_payload()
             for block in blocks if isinstance(blocks, list) else []:
+                if not isinstance(block, Message):
+                    continue
                 said.append(str(block.get("Original-Envelope-Id", "")))
-                if str(block.get("Action", "")).strip().lower() == "failed":
-                    failed = failed or block
+                if failed is None and str(block.get("Action", "")).strip().lower() == "failed":
+                    failed = block
         elif kind in ("message/rfc822", "text/rfc822-headers", "message/global-headers"):
             said.append(_values(_returned(part), ("Message-ID", "Reply-To", "From")))
     token = _token("\n".join(said), ours)
@@ -204,7 +206,9 @@ def text_of(mail: EmailMessage) -> str:
 
 def _plain(mail: EmailMessage) -> str:
     """Give the text of the body; else that of an attached text file, else of HTML."""
-    inline, attached, marked = [], [], []
+    inline: list[str] = []
+    attached: list[str] = []
+    marked: list[str] = []
     for part in mail.walk():
         kind = part.get_content_type()
         if kind == "text/plain":
