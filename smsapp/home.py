@@ -231,7 +231,9 @@ def _phones(workspace: Workspace, now: datetime) -> list[PhoneRow]:
 def _row(phone: Phone, pace: limits.Pace | None, waiting: int) -> PhoneRow:
     kind = kind_of(phone)
     last_callback: datetime | None = phone.last_callback  # type: ignore[attr-defined]
-    expects = bool(kind and kind.endpoints and phone.has_sent)  # type: ignore[attr-defined]
+    # Who does not follow delivery has nothing to call back about.
+    reports = bool(kind and kind.endpoints and kind.can.delivery)
+    expects = reports and phone.has_sent  # type: ignore[attr-defined]
     return PhoneRow(
         phone=phone,
         label=kind.label if kind else phone.type,

@@ -162,6 +162,15 @@ def test_a_phone_that_sent_and_was_never_called_back_is_silent(
     assert home.phones[0].last_callback == NOW
 
 
+def test_a_provider_that_does_not_follow_delivery_is_not_waited_for(
+    workspace: Workspace, phone: Phone
+) -> None:
+    Phone.objects.update(type="email_gateway")
+    messages(phone, "sent")
+
+    assert overview(workspace, NOW).silent == []
+
+
 def test_a_provider_has_ten_minutes_to_call_back(workspace: Workspace, phone: Phone) -> None:
     messages(phone, "sent", send_at=NOW - timedelta(minutes=9))
 
