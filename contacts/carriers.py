@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 
 from django.utils import timezone
@@ -15,13 +15,18 @@ _CHUNK = 500
 
 
 def carriers(workspace_id: int, numbers: Collection[str]) -> dict[str, str]:
-    """Give {number: carrier's slug} of those of `numbers` (E.164) whose carrier somebody knows."""
-    found: dict[str, str] = {}
+    """Give {number: carrier's slug} of those of `numbers` (E.164) whose carrier somebody knows.
+
+    Of one that was looked up and has no gateway the slug is "".
+    """
+    return {row.number: row.carrier for row in rows(workspace_id, numbers)}
+
+
+def rows(workspace_id: int, numbers: Collection[str]) -> Iterator[NumberCarrier]:
+    """Give what is known of those of `numbers` (E.164) that anything is known of."""
     left = iter(numbers)
     while chunk := list(islice(left, _CHUNK)):
-        rows = NumberCarrier.objects.filter(workspace=workspace_id, number__in=chunk)
-        found.update(rows.values_list("number", "carrier"))
-    return found
+        yield from NumberCarrier.objects.filter(workspace=workspace_id, number__in=chunk)
 
 
 def remember(workspace: Workspace, known: Mapping[str, str], source: str) -> None:
@@ -37,5 +42,15 @@ def remember(workspace: Workspace, known: Mapping[str, str], source: str) -> Non
         batch_size=_CHUNK,
         update_conflicts=True,
         unique_fields=["workspace", "number"],
-        update_fields=["carrier", "source", "at"],
+        update_fields=[
+            "carrier",
+            "source",
+            "at",
+            "by",
+            "said",
+            "line",
+            "country",
+            "network",
+            "problem",
+        ],
     )

@@ -231,6 +231,8 @@ class Attempt(models.Model):
         MOVED = "moved", _("Moved to another phone")
         ARRIVED = "arrived", _("Settled: it arrived")
         LOST = "lost", _("Settled: it did not arrive")
+        LOOKED_UP = "looked_up", _("Its carrier was looked up")
+        NO_CARRIER = "no_carrier", _("Its carrier could not be looked up")
 
     message = models.ForeignKey(Message, models.CASCADE, related_name="trail")
     kind = models.CharField(max_length=10, choices=Kind.choices)
@@ -243,6 +245,31 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return self.kind
+
+
+class LookUp(models.Model):
+    """A number (E.164) whose carrier is being looked up through `phone`, or is to be again.
+
+    The row comes before the request and goes with the transaction that stores the answer, so that
+    nobody pays twice. While `asked_at` is set a request is under way; `problem` is what the provider
+    said when it could not answer, `again_at` when it is asked again.
+    """
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="look_ups")
+    number = models.CharField(max_length=20)
+    phone = models.ForeignKey(Phone, models.CASCADE, related_name="+")
+    asked_at = models.DateTimeField(null=True, blank=True)
+    again_at = models.DateTimeField(default=timezone.now)
+    tries = models.PositiveSmallIntegerField(default=0)
+    problem = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "number"], name="one_look_up_per_number")
+        ]
+
+    def __str__(self) -> str:
+        return self.number
 
 
 class Report(models.Model):

@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import timedelta
@@ -26,10 +26,12 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from contacts import carriers as known_carriers
+from contacts.models import NumberCarrier
 from lib.http import NoAnswer, NotSent, Trace
 from lib.jobs import SEND, QueueDown, awake, enqueue, stopping, waiting, wake
 from lib.stored import DatabaseAway
 from messaging import alerts, media
+from messaging.gateways import carrier_by
 from messaging.models import Message, Status
 from messaging.outcomes import Outcome, record
 from phones import limits, services
@@ -39,6 +41,7 @@ from phones.base import (
     NoCredit,
     OutgoingSms,
     PhoneError,
+    Rejected,
     Sent,
     Temporary,
     Throttled,
@@ -46,6 +49,7 @@ from phones.base import (
 )
 from phones.health import kind_of
 from phones.lines import hushed, line, redactor_of
+from phones.lookups import asker_of
 from phones.models import PauseReason, Phone
 
 logger = logging.getLogger(__name__)
@@ -62,6 +66,8 @@ _GATHER = 0.01
 _WIDTH_OF_BULK = 2
 
 _Flight = Future[list[Outcome]]
+# {number: its carrier's slug, or why it has none}
+_Carriers = dict[str, str | Rejected]
 # In the very words of the index `message_order`: SQLite takes a partial index for an IN only where it
 # reads the same values as text, and would else look through all the phone has ever sent.
 _UNDER_WAY = RawSQL("status IN ('queued', 'sending')", [], BooleanField())
@@ -71,7 +77,8 @@ def due(phone: Phone) -> QuerySet[Message]:
     """Give what may leave by this phone now, most urgent first, then oldest.
 
     A message waits while an earlier one to the same number, as urgent or more, is under way: so
-    people read what we wrote in the order we wrote it.
+    people read what we wrote in the order we wrote it. It waits, too, while the carrier of its number is
+    looked up.
     """
     now = timezone.now()
     earlier = Message.objects.filter(
@@ -84,6 +91,9 @@ def due(phone: Phone) -> QuerySet[Message]:
     )
     # A scalar, not Exists: PostgreSQL would join the queue with itself until it has statistics.
     candidates = Message.objects.alias(earlier=Subquery(earlier.values("id")[:1]))
+    if asker_of(phone):
+        known = NumberCarrier.objects.filter(workspace=phone.workspace_id, number=OuterRef("peer"))
+        candidates = candidates.alias(known=Subquery(known.values("id")[:1])).exclude(known=None)
     return candidates.filter(
         earlier=None,
         phone=phone,
@@ -146,7 +156,7 @@ class Run:
         self._others = others
         self._traces = threading.local()
         self._line = line(phone, self._note, connections=self.width)
-        self._wants_carrier = kind.wants_carrier
+        self._by_carrier = kind.by_carrier(phone.settings)
         self._halted = False
         # Claimed and not recorded yet.
         self._flying: set[_Flight] = set()
@@ -216,17 +226,18 @@ class Run:
             return [messages] if messages else [], 0.0
         return [[message] for message in messages], 0.0
 
-    def _carriers_of(self, batches: list[list[Message]]) -> dict[str, str] | None:
-        """Give {number: carrier} for a type that wants it, None while the database is away."""
-        if not (self._wants_carrier and batches):
+    def _carriers_of(self, batches: list[list[Message]]) -> _Carriers | None:
+        """Give each number's carrier to a phone that goes by it, None while the database is away."""
+        if not (self._by_carrier and batches):
             return {}
         numbers = {message.peer for batch in batches for message in batch}
         try:
-            return known_carriers.carriers(self.phone.workspace_id, numbers)
+            rows = list(known_carriers.rows(self.phone.workspace_id, numbers))
         except DatabaseAway:
             return None
+        return {row.number: carrier_by(self.phone, row) for row in rows}
 
-    def _hand_over(self, batch: list[Message], carriers: dict[str, str] | None) -> list[Outcome]:
+    def _hand_over(self, batch: list[Message], carriers: _Carriers | None) -> list[Outcome]:
         """Send what one request carries. Runs in a thread of the pool and touches no database."""
         self._traces.kept = []
         error, unreachable = None, False
@@ -340,7 +351,10 @@ def _land(flying: set[_Flight], nap: float) -> set[_Flight]:
     return landed
 
 
-def _outgoing(message: Message, carriers: Mapping[str, str]) -> OutgoingSms:
+def _outgoing(message: Message, carriers: _Carriers) -> OutgoingSms:
+    carrier = carriers.get(message.peer, "")
+    if isinstance(carrier, Rejected):
+        raise carrier
     return OutgoingSms(
         reference=str(message.pk),
         key=f"{message.submission.hex[:16]}-{message.pk}",
@@ -348,7 +362,7 @@ def _outgoing(message: Message, carriers: Mapping[str, str]) -> OutgoingSms:
         text=message.text,
         media=tuple(media.attachment(item) for item in message.media.all()),
         flash=message.flash,
-        carrier=carriers.get(message.peer, ""),
+        carrier=carrier,
     )
 
 

@@ -182,6 +182,8 @@ def _attempt(message: Message, attempt: Attempt) -> Step:
         Attempt.Kind.MOVED: _moved,
         Attempt.Kind.ARRIVED: _arrived,
         Attempt.Kind.LOST: _lost,
+        Attempt.Kind.LOOKED_UP: _looked_up,
+        Attempt.Kind.NO_CARRIER: _no_carrier,
     }[Attempt.Kind(attempt.kind)]
     icon, tone, title, text = tell(message, attempt)
     if attempt.next_at:
@@ -192,7 +194,7 @@ def _attempt(message: Message, attempt: Attempt) -> Step:
         title,
         text,
         attempt.created_at,
-        *_quote(attempt, attempt.phone),
+        *(_quote(attempt, attempt.phone) if attempt.kind != Attempt.Kind.LOOKED_UP else ()),
     )
 
 
@@ -265,6 +267,18 @@ def _lost(message: Message, attempt: Attempt) -> Telling:
     title = _("It did not arrive, says %(person)s") % {"person": _somebody(attempt)}
     text = _("Settled by hand. If the provider still says that it arrived, we believe that.")
     return "circle-x", RED, title, text
+
+
+def _looked_up(message: Message, attempt: Attempt) -> Telling:
+    title = _("Carrier looked up: %(carrier)s") % {"carrier": attempt.words or attempt.code}
+    text = _("By %(phone)s. It is kept, so that this number is never looked up again.")
+    return "search", BLUE, title, text % {"phone": _name(attempt.phone)}
+
+
+def _no_carrier(message: Message, attempt: Attempt) -> Telling:
+    title = _("%(phone)s could not tell its carrier") % {"phone": _name(attempt.phone)}
+    text = _("It is not asked again by itself, because each look-up may cost money.")
+    return "search", AMBER, title, text
 
 
 def _early(message: Message, report: Report) -> Step:

@@ -8,11 +8,13 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from contacts.models import NumberCarrier
 from lib.jobs import QueueDown
-from messaging.models import Message, Status
+from messaging.models import LookUp, Message, Status
 from messaging.moments import moment, soon
 from messaging.timeline import AMBER, GREY, Step
 from phones import limits
+from phones.lookups import asker_of
 
 # Messages counted before this one; past it people read "more than".
 _MOST = 1000
@@ -40,7 +42,7 @@ def why_waiting(message: Message, now: datetime) -> Step:
     if message.not_before > now:
         text = _("It is tried again by itself: %(time)s.") % {"time": soon(message.not_before)}
         return Step("clock", GREY, _("Waits for its next try"), text)
-    return _held(message) or _behind(message, now) or _its_turn(message, now)
+    return _held(message) or _looked_up(message) or _behind(message, now) or _its_turn(message, now)
 
 
 def _held(message: Message) -> Step | None:
@@ -65,6 +67,30 @@ def _held(message: Message) -> Step | None:
         quote_by=_("The reason") if pace.why else "",
         quote=pace.why,
     )
+
+
+def _looked_up(message: Message) -> Step | None:
+    """The carrier of its number is not known yet (see looking_up)."""
+    asker = asker_of(message.phone)
+    of = {"workspace": message.workspace_id, "number": message.peer}
+    if asker is None or NumberCarrier.objects.filter(**of).exists():
+        return None
+    asked = LookUp.objects.filter(**of).first()
+    if asker.is_paused:
+        text = _("Carriers are looked up through it. The message leaves once somebody starts it.")
+        return Step("player-pause", AMBER, _("Waits: %(phone)s is paused") % {"phone": asker}, text)
+    if asked and asked.problem and not asked.asked_at:
+        text = _("It is looked up again by itself: %(time)s.") % {"time": soon(asked.again_at)}
+        return Step(
+            "clock-pause",
+            AMBER,
+            _("Waits: its carrier could not be looked up"),
+            text,
+            quote_by=_("%(phone)s says") % {"phone": asker},
+            quote=asked.problem,
+        )
+    text = _("%(phone)s is asked whose number it is, once.") % {"phone": asker}
+    return Step("search", GREY, _("Waits until its carrier is looked up"), text)
 
 
 def _behind(message: Message, now: datetime) -> Step | None:

@@ -170,6 +170,15 @@ class Delivery(StrEnum):
     FAILED = "failed"
 
 
+class Line(StrEnum):
+    """What kind of number a look-up found."""
+
+    MOBILE = "mobile"
+    LANDLINE = "landline"
+    VOIP = "voip"
+    UNKNOWN = ""
+
+
 @dataclass(frozen=True, slots=True)
 class StatusReport:
     """News of a message, found by our `reference` or by `provider_id`; one of them is enough.
@@ -305,6 +314,21 @@ class Money:
 
 
 @dataclass(frozen=True, slots=True)
+class LookedUp:
+    """What a look-up says of a number.
+
+    `carrier` is the provider's name for the carrier that has the number today, "" where it knows none;
+    `line` what kind of number it is; `country` ISO 3166 alpha-2; `code` the network's MCC-MNC, such as
+    "310-410". All but the carrier may be missing.
+    """
+
+    carrier: str
+    line: Line
+    country: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Polled:
     """What asking the provider gave: events, and where to go on next time (the type's own words)."""
 
@@ -364,6 +388,7 @@ class Capabilities:
     long: Ability = _can(_("Long"), _("Send long messages"))
     balance: Ability = _can(_("Balance"), _("Tell what is left on the account"))
     price: Ability = _can(_("Price"), _("Tell what a message costs"))
+    look_up: Ability = _can(_("Look-up"), _("Look up a number's carrier"))
     polling: Ability = _can(_("Polling"), _("Ask for news where no callback comes"))
     bulk: Ability = _can(_("Bulk"), _("Send many in one request"))
     safe_retry: Ability = _can(_("Never twice"), _("Recognise a message it has already taken"))
@@ -538,6 +563,14 @@ class PhoneType:
         """
         raise NotImplementedError
 
+    def look_up(self, number: str) -> LookedUp:
+        """Ask which carrier a number (E.164) belongs to (can.look_up). Each answer costs money.
+
+        Raises BadNumber where there is no such number, Rejected where this one cannot be looked up,
+        and else what `send` raises; nothing leaves for the number itself.
+        """
+        raise NotImplementedError
+
     def fetch(self, media: IncomingMedia) -> Fetched:
         """Fetch a picture of an incoming message."""
         raise NotImplementedError
@@ -572,6 +605,16 @@ class PhoneType:
     def carriers(cls, settings: Mapping[str, Any]) -> Mapping[str, str]:
         """Give {slug: name} of the carriers that a phone with these settings reaches."""
         return {}
+
+    @classmethod
+    def by_carrier(cls, settings: Mapping[str, Any]) -> bool:
+        """Say whether a phone with these settings needs each recipient's carrier (wants_carrier)."""
+        return cls.wants_carrier
+
+    @classmethod
+    def carrier_of(cls, settings: Mapping[str, Any], found: LookedUp) -> str:
+        """Give the slug, of `carriers`, of the one carrier that a look-up found; "" for no sure one."""
+        return ""
 
     @classmethod
     def secret_fields(cls) -> list[str]:

@@ -26,6 +26,7 @@ _METHODS = {
     "opt_out": "parse",
     "balance": "balance",
     "signed": "verify",
+    "look_up": "look_up",
     "polling": "poll",
     "bulk": "send_many",
 }
@@ -67,8 +68,14 @@ def faults_of(kind: type[PhoneType]) -> list[str]:
         *_broken_promises(kind),
         *_missing_addresses(kind),
         *_unverified(kind),
+        *_mixed_up(kind),
         *_poor_settings(kind),
     ]
+
+
+def _mixed_up(kind: type[PhoneType]) -> Iterator[str]:
+    if kind.wants_carrier and kind.can.bulk:
+        yield "It wants each number's carrier (`wants_carrier`), so it cannot send in bulk."
 
 
 def _gives(kind: type[PhoneType], method: str) -> bool:

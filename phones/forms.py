@@ -12,7 +12,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Workspace
+from phones import lookups
 from phones.base import PhoneType
+from phones.health import kind_of
 from phones.models import Phone
 
 # Keeps the provider's field names apart from ours.
@@ -50,14 +52,32 @@ class PhoneForm(forms.Form):
         required=False,
     )
 
+    look_up_by = forms.ModelChoiceField(
+        Phone.objects.none(),
+        label=gettext_lazy("Look up unknown carriers through"),
+        help_text=gettext_lazy(
+            "For messages that go by the recipient's carrier. A number is looked up once, before its "
+            "first message; each look-up costs money at that phone's provider."
+        ),
+        empty_label=gettext_lazy("Nobody: messages to them fail"),
+        required=False,
+    )
+
     def __init__(self, data: MultiValueDict[str, Any] | None, *, phone: Phone) -> None:
         self.phone = phone
         now = {
             "name": phone.name,
             "rate": f"{phone.rate:g}",
             "resend_unknown": phone.resend_unknown,
+            "look_up_by": phone.look_up_by_id,
         }
         super().__init__(data, initial=now)
+        kind = kind_of(phone)
+        if kind and kind.wants_carrier:
+            others = lookups.able(phone.workspace).defer("settings").exclude(pk=phone.pk)
+            self.fields["look_up_by"].queryset = others  # type: ignore[attr-defined]
+        else:
+            del self.fields["look_up_by"]
 
     def clean_name(self) -> str:
         name = " ".join(self.cleaned_data["name"].split())

@@ -50,6 +50,8 @@ class Phone(models.Model):
     address = models.CharField(max_length=40, blank=True)
     token = models.CharField(max_length=40, unique=True, default=new_token)
     rate = models.FloatField(_("segments per second"), default=1)
+    # Who is asked, for money, which carrier a number belongs to (`wants_carrier`); None = nobody.
+    look_up_by = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="+")
     resend_unknown = models.BooleanField(_("send again when the outcome is unknown"), default=False)
     paused_at = models.DateTimeField(null=True, blank=True)
     pause_reason = models.CharField(max_length=20, blank=True, choices=PauseReason.choices)

@@ -76,6 +76,7 @@ def add(
     settings: dict[str, Any],
     rate: float,
     resend_unknown: bool = False,
+    look_up_by: Phone | None = None,
     by: User | None = None,
 ) -> Phone:
     """Add a phone of type `slug`. Raises NameTaken."""
@@ -86,6 +87,7 @@ def add(
         settings=settings,
         rate=rate,
         resend_unknown=resend_unknown,
+        look_up_by=look_up_by,
     )
     phone.address = _address(phone)
     try:
@@ -105,6 +107,7 @@ def edit(
     settings: dict[str, Any],
     rate: float,
     resend_unknown: bool,
+    look_up_by: Phone | None = None,
     by: User | None = None,
 ) -> None:
     """Change a living phone. `settings` replace the stored ones whole. Raises NameTaken."""
@@ -119,6 +122,7 @@ def edit(
                 address=_address(changed),
                 rate=rate,
                 resend_unknown=resend_unknown,
+                look_up_by=look_up_by,
             )
     except IntegrityError:
         raise NameTaken from None
@@ -175,6 +179,7 @@ def delete(phone: Phone, *, by: User | None = None) -> bool:
         if living is None:
             return False
         phone_deleted.send(Phone, phone=living, by=by)
+        Phone.objects.filter(look_up_by=phone).update(look_up_by=None)
         Phone.objects.filter(pk=phone.pk).update(
             settings={}, token=new_token(), deleted_at=timezone.now()
         )

@@ -45,7 +45,7 @@ def test_a_message_leaves_with_its_recipient_s_carrier(
 def test_a_type_that_needs_none_costs_no_question(
     scripted: Any, write: Any, send: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(known, "carriers", lambda *_: 1 / 0)
+    monkeypatch.setattr(known, "rows", lambda *_: 1 / 0)
     write(number(1))
 
     send()
@@ -60,7 +60,7 @@ def test_with_the_database_away_a_message_waits_and_does_not_fail(
         raise OperationalError
 
     monkeypatch.setattr(scripted, "wants_carrier", True)
-    monkeypatch.setattr(known, "carriers", away)
+    monkeypatch.setattr(known, "rows", away)
     (message,) = write(number(1))
 
     send()

@@ -16,6 +16,7 @@ from phones.base import (
     Callback,
     Delivery,
     IncomingSms,
+    LookedUp,
     PhoneError,
 )
 from tests.fakes import Asked
@@ -75,6 +76,33 @@ class Cases:
     required: tuple[int, ...] = REFUSALS
     too_fast: int | Absent = 429
     recorded: Absent | None = None
+
+
+# What each type that looks numbers up must be shown with.
+LOOK_UPS = (
+    "mobile",
+    "landline",
+    "no such number",
+    "no carrier",
+    "wrong account",
+    "too fast",
+    "down",
+    "nonsense",
+)
+
+
+@dataclass(frozen=True)
+class LookUps:
+    """What one type that looks numbers up is shown with (`LOOK_UPS` in its test module).
+
+    route     where the question goes, as a key of `FakeHttp`
+    says      the number as it stands in the question, in its path or its query
+    outcomes  {name: (answer, what it says or the error)}, the names of LOOK_UPS at least
+    """
+
+    route: str
+    says: str
+    outcomes: Mapping[str, tuple[Answer, LookedUp | type[PhoneError]]]
 
 
 def callback(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -19,6 +19,7 @@ from phones.base import (
     BadSignature,
     Delivery,
     IncomingSms,
+    LookedUp,
     Malformed,
     OutcomeUnknown,
     OutgoingSms,
@@ -29,7 +30,7 @@ from phones.base import (
     Throttled,
 )
 from tests.fakes import FakeHttp, FakeMail
-from tests.phones.cases import BASE, TEXTS, TO, Absent, Cases, callback
+from tests.phones.cases import BASE, LOOK_UPS, TEXTS, TO, Absent, Cases, LookUps, callback
 
 
 def shown(slug: str) -> object:
@@ -271,3 +272,36 @@ def _rerouted(http: Http, host: str) -> Http:
 
     http.request = request  # type: ignore[method-assign]
     return http
+
+
+# ---- Looking up ---------------------------------------------------------------------------------
+
+
+def look_ups_of(slug: str) -> LookUps:
+    found = getattr(import_module(f"tests.phones.types.test_{slug}"), "LOOK_UPS", None)
+    assert isinstance(found, LookUps), f"test_{slug}.py has no LOOK_UPS."
+    return found
+
+
+every_asker = pytest.mark.parametrize(
+    "slug", [slug for slug, kind in registry.all_types().items() if kind.can.look_up]
+)
+
+
+@every_asker
+@pytest.mark.parametrize("name", LOOK_UPS)
+def test_a_look_up_ends_as_the_provider_says_and_costs_one_request(slug: str, name: str) -> None:
+    cases = look_ups_of(slug)
+    said, expected = cases.outcomes[name]
+    http = FakeHttp({cases.route: said})
+    line = phone(slug, http)
+
+    if isinstance(expected, LookedUp):
+        assert line.look_up(TO) == expected
+    else:
+        with pytest.raises(PhoneError) as caught:
+            line.look_up(TO)
+        assert type(caught.value) is expected
+
+    [asked] = http.asked
+    assert cases.says in unquote(asked.url)

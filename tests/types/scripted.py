@@ -18,6 +18,8 @@ from phones.base import (
     Event,
     Fetched,
     IncomingMedia,
+    Line,
+    LookedUp,
     OutgoingSms,
     PhoneError,
     PhoneType,
@@ -40,6 +42,7 @@ class Scripted(PhoneType):
         mms_out=yes(),
         mms_in=yes(),
         call=yes(),
+        look_up=yes(),
     )
     endpoints = (
         Endpoint("status", "Delivery reports", "why"),
@@ -57,6 +60,9 @@ class Scripted(PhoneType):
     batches: ClassVar[list[list[str]]] = []
     bulk_outcomes: ClassVar[list[object]] = []
     asked: ClassVar[list[tuple[str, list[str]]]] = []
+    # What each look-up gives, in turn; without any, a carrier that no gateway is known of.
+    look_ups: ClassVar[list[object]] = []
+    looked_up: ClassVar[list[str]] = []
     fetched: ClassVar[object] = Fetched(b"", "")
     # What each `watch` gives, in turn; without any it waits until it is to stop. `watchers` counts
     # those that wait or have waited, `closed` those that have ended.
@@ -73,6 +79,7 @@ class Scripted(PhoneType):
         cls.sent, cls.parsed = [], []
         cls.polls, cls.asked = [], []
         cls.batches, cls.bulk_outcomes = [], []
+        cls.look_ups, cls.looked_up = [], []
         cls.watched, cls.watchers, cls.closed = [], 0, 0
         cls.parsing = cls.verifying = None
         cls.seconds = 0
@@ -96,6 +103,20 @@ class Scripted(PhoneType):
             raise outcome
         assert isinstance(outcome, Sent)
         return outcome
+
+    def look_up(self, number: str) -> LookedUp:
+        type(self).looked_up.append(number)
+        found = self.look_ups.pop(0) if self.look_ups else LookedUp("Elsewhere", Line.MOBILE)
+        if callable(found):
+            found = found()
+        if isinstance(found, Exception):
+            raise found
+        assert isinstance(found, LookedUp)
+        return found
+
+    @classmethod
+    def carrier_of(cls, settings: Mapping[str, Any], found: LookedUp) -> str:
+        return "fr-orange" if found.carrier == "Orange France" else str(settings.get("any", ""))
 
     def verify(self, callback: Callback) -> None:
         if self.verifying:

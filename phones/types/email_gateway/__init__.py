@@ -30,6 +30,7 @@ from phones.base import (
     Fetched,
     IncomingMedia,
     IncomingSms,
+    LookedUp,
     Malformed,
     Misconfigured,
     OutcomeUnknown,
@@ -44,7 +45,7 @@ from phones.base import (
     no,
     yes,
 )
-from phones.types.email_gateway import reading, tokens, writing
+from phones.types.email_gateway import matching, reading, tokens, writing
 from phones.types.email_gateway.carriers import Carrier, table
 from phones.types.email_gateway.reading import Ours
 from phones.types.email_gateway.settings import SettingsForm, named
@@ -75,6 +76,7 @@ class EmailGateway(PhoneType):
         long=yes(_("Up to the length that the gateway takes, or cut into several mails")),
         balance=no(),
         price=no(),
+        look_up=no(_("By another phone of yours that can")),
         polling=yes(_("Replies and bounces from the mailbox, at once where it has IDLE")),
         bulk=no(_("One mail for each number, so that nobody sees the others")),
         safe_retry=no(),
@@ -238,6 +240,14 @@ class EmailGateway(PhoneType):
     def carriers(cls, settings: Mapping[str, Any]) -> Mapping[str, str]:
         known = table(settings.get("carriers", ""))
         return {slug: named(one) for slug, one in known.items() if not one.is_off}
+
+    @classmethod
+    def by_carrier(cls, settings: Mapping[str, Any]) -> bool:
+        return settings.get("carrier_from") == "recipient"
+
+    @classmethod
+    def carrier_of(cls, settings: Mapping[str, Any], found: LookedUp) -> str:
+        return matching.match(table(settings.get("carriers", "")), found)
 
     # ---- Reading --------------------------------------------------------------------------------
 

@@ -19,12 +19,14 @@ from lib.http import NoAnswer, NotSent
 from lib.money import millionths
 from phones.base import (
     BadAnswer,
+    BadNumber,
     Balance,
     Callback,
     Capabilities,
     Event,
     Fetched,
     IncomingMedia,
+    LookedUp,
     Misconfigured,
     Money,
     OutgoingSms,
@@ -38,12 +40,14 @@ from phones.base import (
     yes,
 )
 from phones.types.plivo import callbacks
-from phones.types.plivo.answers import body_of, outcomes, refusal
+from phones.types.plivo.answers import body_of, looked_up, outcomes, refusal
 from phones.types.plivo.callbacks import digits
 from phones.types.plivo.console import ENDPOINTS, SETUP
 from phones.types.plivo.settings import POWERPACK, SettingsForm
 
 _API = "https://api.plivo.com/v1/Account/"
+# https://www.plivo.com/docs/lookup/api/, read 2026-11.
+_LOOKUP = "https://lookup.plivo.com/v1/Number/"
 # Redirects followed from a picture to the store it is in.
 _HOPS = 3
 
@@ -71,6 +75,7 @@ class Plivo(PhoneType):
         long=yes(_("Up to 1600 characters, 737 in other alphabets")),
         balance=yes(_("Of the main account")),
         price=yes(_("By its price list, and with each report")),
+        look_up=yes(),
         polling=no(),
         bulk=yes(_("100 numbers in one request")),
         safe_retry=no(),
@@ -198,6 +203,15 @@ class Plivo(PhoneType):
         if dearest is None:
             raise Rejected(gettext("Plivo tells no price for this country."))
         return Money(dearest, "USD")
+
+    def look_up(self, number: str) -> LookedUp:
+        url = f"{_LOOKUP}{quote(number)}"
+        answer = self.http.request("GET", url, params={"type": "carrier"}, auth=self._login)
+        if answer.status == 404:
+            raise BadNumber(gettext("Plivo says that there is no such number."), "404")
+        if answer.status != 200:
+            raise refusal(answer, creating=False)
+        return looked_up(body_of(answer))
 
     @property
     def _login(self) -> tuple[str, str]:

@@ -11,6 +11,8 @@ from lib.http import Answer
 from phones.base import (
     BadAnswer,
     BadNumber,
+    Line,
+    LookedUp,
     Misconfigured,
     NoCredit,
     OutcomeUnknown,
@@ -31,6 +33,13 @@ _BY_STATUS: dict[int, type[PhoneError]] = {
     429: Throttled,
 }
 
+_LINES = {
+    "mobile": Line.MOBILE,
+    "fixed": Line.LANDLINE,
+    "landline": Line.LANDLINE,
+    "voip": Line.VOIP,
+}
+
 
 def outcomes(batch: Sequence[OutgoingSms], said: dict[str, Any]) -> list[Sent | PhoneError]:
     """Give what became of each message. Raises BadAnswer when the ids fit no messages."""
@@ -47,6 +56,21 @@ def outcomes(batch: Sequence[OutgoingSms], said: dict[str, Any]) -> list[Sent | 
     return [Sent(ids[sms.to]) if sms.to in ids else no_number for sms in batch]
 
 
+def looked_up(said: dict[str, Any]) -> LookedUp:
+    """Read what Plivo knows of a number. Raises BadAnswer."""
+    carrier, country = said.get("carrier"), said.get("country")
+    if not isinstance(carrier, dict):
+        raise BadAnswer(gettext("Plivo told nothing of this number's carrier."))
+    names = ("mobile_country_code", "mobile_network_code")
+    network = [str(carrier.get(name) or "") for name in names]
+    return LookedUp(
+        carrier=str(carrier.get("name") or ""),
+        line=_LINES.get(str(carrier.get("type")), Line.UNKNOWN),
+        country=str(country.get("code_iso2") or "") if isinstance(country, dict) else "",
+        code="-".join(network) if all(network) else "",
+    )
+
+
 def _names(said: object) -> list[str]:
     if isinstance(said, str):
         return [said]
@@ -55,9 +79,12 @@ def _names(said: object) -> list[str]:
 
 def refusal(answer: Answer, *, creating: bool) -> PhoneError:
     """Give the error for an answer that is no success; `creating` = it may have made a message."""
-    words = body_of(answer).get("error") or gettext("Plivo answered HTTP %(status)s.") % {
-        "status": answer.status
-    }
+    said = body_of(answer)
+    words = (
+        said.get("error")
+        or said.get("message")
+        or gettext("Plivo answered HTTP %(status)s.") % {"status": answer.status}
+    )
     code = str(answer.status)
     if answer.status == 408 or answer.status >= 500:
         return OutcomeUnknown(str(words), code) if creating else Temporary(str(words), code)

@@ -17,12 +17,14 @@ from twilio.base import values
 
 from phones.base import (
     BadAnswer,
+    BadNumber,
     Balance,
     Callback,
     Capabilities,
     Event,
     Fetched,
     IncomingMedia,
+    LookedUp,
     Misconfigured,
     Money,
     OutgoingSms,
@@ -35,7 +37,7 @@ from phones.base import (
     no,
     yes,
 )
-from phones.types.twilio import asking, callbacks, pictures
+from phones.types.twilio import asking, callbacks, looking_up, pictures
 from phones.types.twilio.answers import millionths, price, sent
 from phones.types.twilio.console import ENDPOINTS, SETUP
 from phones.types.twilio.settings import NUMBER, SERVICE, SettingsForm
@@ -65,6 +67,7 @@ class Twilio(PhoneType):
         long=yes(_("Up to 1600 characters")),
         balance=yes(_("Of the main account")),
         price=yes(_("By its price list")),
+        look_up=yes(_("By Line Type Intelligence; for Canada Twilio must allow it first")),
         polling=yes(_("For what Twilio told us in vain while we were away")),
         bulk=no(),
         safe_retry=no(),
@@ -192,6 +195,15 @@ class Twilio(PhoneType):
         with self._twilio() as twilio:
             said = twilio.pricing.v1.messaging.countries(country).fetch()
         return price(said)
+
+    def look_up(self, number: str) -> LookedUp:
+        try:
+            with self._twilio() as twilio:
+                said = twilio.lookups.v2.phone_numbers(number).fetch(fields=looking_up.FIELDS)
+        except Misconfigured as error:
+            # The page of a number that cannot exist is “not found”.
+            raise BadNumber(error.words, error.code) if error.code == "20404" else error from None
+        return looking_up.read(said)
 
     def connect(self) -> str:
         if SERVICE.fullmatch(self.address()):

@@ -23,6 +23,7 @@ from phones.base import (
     Event,
     Fetched,
     IncomingMedia,
+    LookedUp,
     Malformed,
     Money,
     OutgoingSms,
@@ -33,7 +34,7 @@ from phones.base import (
     no,
     yes,
 )
-from phones.types.vonage import callbacks, messages_api, signatures, sms_api
+from phones.types.vonage import callbacks, messages_api, number_insight, signatures, sms_api
 from phones.types.vonage.console import ENDPOINTS, SETUP
 from phones.types.vonage.messages_api import body_of, refusal
 from phones.types.vonage.settings import SMS, SettingsForm
@@ -65,6 +66,7 @@ class Vonage(PhoneType):
         long=yes(),
         balance=yes(),
         price=yes(_("By its price list, and with each message")),
+        look_up=yes(_("By Number Insight, which Vonage ends on 4 February 2027")),
         polling=no(),
         bulk=no(),
         safe_retry=no(),
@@ -174,6 +176,13 @@ class Vonage(PhoneType):
         if dearest is None:
             raise Rejected(gettext("Vonage tells no price for this country."))
         return Money(dearest, str(said.get("currency") or "EUR"))
+
+    def look_up(self, number: str) -> LookedUp:
+        asked = {"number": number.removeprefix("+")}
+        answer = self.http.request("GET", number_insight.URL, params=asked, auth=self._login)
+        if answer.status != 200:
+            raise refusal(answer, creating=False)
+        return number_insight.read(body_of(answer))
 
     @property
     def _has_sms_api(self) -> bool:

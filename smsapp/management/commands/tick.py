@@ -14,13 +14,14 @@ from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
 from lib.jobs import QueueDown, redis
-from messaging import polling, receiving, sweeping
+from messaging import looking_up, polling, receiving, sweeping
 
 logger = logging.getLogger(__name__)
 
 # What is looked for, and every how many seconds at least.
 DUTIES: tuple[tuple[Callable[[], int], float], ...] = (
     (sweeping.wake_due, 0),
+    (looking_up.wake_due, 0),
     (sweeping.end_leases, 0),
     (sweeping.cancel_orphans, 20),
     (polling.wake_due, 5),

@@ -22,6 +22,8 @@ from phones.base import (
     BadNumber,
     Delivery,
     IncomingSms,
+    Line,
+    LookedUp,
     Malformed,
     Misconfigured,
     OutcomeUnknown,
@@ -626,3 +628,57 @@ def test_good_settings_are_taken() -> None:
 )
 def test_a_mistake_is_named_at_its_field(field: str, changed: dict[str, Any]) -> None:
     assert list(form(**changed).errors) == [field]
+
+
+# ---- Carriers that were looked up ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("carrier", "country", "network", "slug"),
+    [
+        ("Verizon Wireless", "US", "", "us-verizon"),
+        ("Verizon", "US", "", "us-verizon"),
+        ("VERIZON WIRELESS, LLC - SVR", "us", "", "us-verizon"),
+        ("Cellco Partnership", "US", "311-480", "us-verizon"),
+        ("AT&T Wireless", "US", "310-410", "us-att"),
+        ("T-Mobile USA, Inc.", "US", "", "us-t-mobile"),
+        ("Vodafone GmbH", "DE", "", "de-vodafone"),
+        ("Telefónica", "ES", "", "es-movistar-telefonica"),
+        ("Movistar", "ES", "", "es-movistar-telefonica"),
+        ("Movistar", "CL", "", "movistar"),
+        ("Mine", "FR", "", "fr-mine"),
+        ("Bandwidth/13 - Bandwidth.com - SVR", "US", "313-981", ""),
+        ("Orange", "FR", "208-01", ""),
+        ("Verizon Wireless", "FR", "", ""),
+        ("Wireless", "US", "", ""),
+        ("", "US", "", ""),
+        ("…", "", "", ""),
+    ],
+)
+def test_a_carrier_that_was_looked_up_is_the_one_gateway_that_is_meant(
+    carrier: str, country: str, network: str, slug: str
+) -> None:
+    settings = {"carriers": "fr-mine,fr,Mine,sms.mine.fr"}
+    found = LookedUp(carrier, Line.MOBILE, country, network)
+
+    assert EmailGateway.carrier_of(settings, found) == slug
+
+
+def test_a_name_that_two_gateways_have_is_no_match() -> None:
+    settings = {"carriers": "fr-one,fr,Mine,sms.one.fr\nfr-two,fr,Mine Mobile,sms.two.fr"}
+
+    assert EmailGateway.carrier_of(settings, LookedUp("Mine SA", Line.MOBILE, "FR")) == ""
+
+
+@given(st.text(max_size=40), st.sampled_from(["US", "FR", ""]))
+def test_any_name_is_one_gateway_or_none(carrier: str, country: str) -> None:
+    slug = EmailGateway.carrier_of({}, LookedUp(carrier, Line.MOBILE, country))
+
+    assert slug == "" or slug in carriers.shipped()
+
+
+@pytest.mark.parametrize(
+    ("choice", "needed"), [("pattern", False), ("carrier", False), ("recipient", True)]
+)
+def test_carriers_are_asked_for_only_where_mails_go_by_them(choice: str, needed: bool) -> None:
+    assert EmailGateway.by_carrier({"carrier_from": choice}) is needed

@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, quote, urlencode
 
 import pytest
 
@@ -25,6 +25,8 @@ from phones.base import (
     IncomingCall,
     IncomingMedia,
     IncomingSms,
+    Line,
+    LookedUp,
     Malformed,
     Misconfigured,
     Money,
@@ -42,7 +44,7 @@ from phones.base import (
 )
 from phones.types.plivo import Plivo
 from tests.fakes import Entry, FakeHttp, answer
-from tests.phones.cases import BASE, TO, Cases
+from tests.phones.cases import BASE, TO, Cases, LookUps
 
 ACCOUNT = "MA" + "X0123456789ABCDEFG"
 TOKEN = "a-token-nobody-should-read"
@@ -741,3 +743,40 @@ CASES = Cases(
         ),
     ),
 )
+
+
+def carrier(kind: str, name: str | None = "Orange France", **more: Any) -> Answer:
+    network = {"mobile_country_code": "208", "mobile_network_code": "01", "ported": "no"}
+    country = {"name": "France", "code_iso2": "FR", "code_iso3": "FRA"}
+    known = {"name": name, "type": kind, **network, **more}
+    return answer(200, {"api_id": "a-1", "phone_number": TO, "country": country, "carrier": known})
+
+
+LOOK_UPS = LookUps(
+    route=f"GET https://lookup.plivo.com/v1/Number/{quote(TO)}",
+    says=TO,
+    outcomes={
+        "mobile": (carrier("mobile"), LookedUp("Orange France", Line.MOBILE, "FR", "208-01")),
+        "landline": (
+            carrier("fixed", mobile_network_code=""),
+            LookedUp("Orange France", Line.LANDLINE, "FR"),
+        ),
+        "no such number": (answer(404, {"error_code": 404, "message": "Not found"}), BadNumber),
+        "no carrier": (
+            carrier("", None, mobile_country_code=None),
+            LookedUp("", Line.UNKNOWN, "FR"),
+        ),
+        "wrong account": (refusal(401), Misconfigured),
+        "too fast": (refusal(429), Throttled),
+        "down": (answer(503, ""), Temporary),
+        "nonsense": (answer(200, {"carrier": "Orange"}), BadAnswer),
+    },
+)
+
+
+def test_plivo_s_words_about_a_look_up_are_told() -> None:
+    http = FakeHttp({LOOK_UPS.route: answer(400, {"error_code": 400, "message": "Not this one"})})
+
+    with pytest.raises(Rejected, match="Not this one"):
+        plivo(http).look_up(TO)
+    assert http.last.query == {"type": ["carrier"]}

@@ -25,6 +25,8 @@ from phones.base import (
     IncomingCall,
     IncomingMedia,
     IncomingSms,
+    Line,
+    LookedUp,
     Malformed,
     Misconfigured,
     Money,
@@ -43,7 +45,7 @@ from phones.base import (
 )
 from phones.types.twilio import Twilio
 from tests.fakes import Asked, Entry, FakeHttp, answer
-from tests.phones.cases import Cases
+from tests.phones.cases import Cases, LookUps
 
 ACCOUNT = "AC" + "0123456789abcdef" * 2
 SERVICE = "MG" + "0123456789abcdef" * 2
@@ -1192,3 +1194,63 @@ def test_each_number_of_a_messaging_service_is_asked() -> None:
 def test_a_list_that_cannot_be_read_is_an_error_of_theirs(odd: Answer) -> None:
     with pytest.raises(PhoneError):
         twilio(FakeHttp({LIST: odd})).poll("", [])
+
+
+def looked_up(kind: str, name: str | None, **more: Any) -> Answer:
+    known = {"mobile_country_code": "208", "mobile_network_code": "01", "error_code": None}
+    line = {"type": kind, "carrier_name": name, **known, **more}
+    number = {"phone_number": TO, "country_code": "FR", "valid": True, "validation_errors": []}
+    return answer(200, number | {"line_type_intelligence": line})
+
+
+LOOKED_UP = f"https://lookups.twilio.com/v2/PhoneNumbers/{TO}"
+LOOK_UPS = LookUps(
+    route=f"GET {LOOKED_UP}",
+    says=TO,
+    outcomes={
+        "mobile": (
+            looked_up("mobile", "Orange France"),
+            LookedUp("Orange France", Line.MOBILE, "FR", "208-01"),
+        ),
+        "landline": (
+            looked_up("landline", "Orange France", mobile_network_code=None),
+            LookedUp("Orange France", Line.LANDLINE, "FR"),
+        ),
+        "no such number": (
+            answer(200, {"phone_number": TO, "valid": False, "validation_errors": ["TOO_SHORT"]}),
+            BadNumber,
+        ),
+        "no carrier": (
+            looked_up("personal", None, mobile_country_code=None),
+            LookedUp("", Line.UNKNOWN, "FR"),
+        ),
+        "wrong account": (refusal(401, 20003), Misconfigured),
+        "too fast": (refusal(429, 20429), Throttled),
+        "down": (answer(503, ""), Temporary),
+        "nonsense": (answer(200, "<html>"), BadAnswer),
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        (refusal(404, 20404), BadNumber),
+        (answer(404, "not here"), Misconfigured),
+        (looked_up("mobile", None, error_code=60601), Rejected),
+        (answer(200, {"valid": True, "line_type_intelligence": None}), BadAnswer),
+    ],
+    ids=["a number without a page", "a wrong address", "Canada without leave", "nothing bought"],
+)
+def test_a_look_up_that_fails_says_whose_fault_it_is(said: Answer, error: type[PhoneError]) -> None:
+    with pytest.raises(PhoneError) as caught:
+        twilio(FakeHttp({f"GET {LOOKED_UP}": said})).look_up(TO)
+
+    assert type(caught.value) is error
+
+
+def test_only_the_carrier_is_bought() -> None:
+    http = FakeHttp({f"GET {LOOKED_UP}": looked_up("nonFixedVoip", "Twilio")})
+
+    assert twilio(http).look_up(TO).line == Line.VOIP
+    assert http.last.query == {"Fields": ["line_type_intelligence"]}

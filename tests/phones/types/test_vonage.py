@@ -25,6 +25,8 @@ from phones.base import (
     IncomingCall,
     IncomingMedia,
     IncomingSms,
+    Line,
+    LookedUp,
     Malformed,
     Misconfigured,
     Money,
@@ -44,7 +46,7 @@ from phones.base import (
 )
 from phones.types.vonage import Vonage
 from tests.fakes import Entry, FakeHttp, answer
-from tests.phones.cases import BASE, TEXTS, TO, Cases, callback
+from tests.phones.cases import BASE, TEXTS, TO, Cases, LookUps, callback
 
 SECRET = "a-secret-nobody-should-read"
 # RFC 7518 §3.2: as long as the hash at least.
@@ -956,3 +958,61 @@ CASES = Cases(
         posted("status", {"a": 1}, bearer(BODY, "another-secret-that-is-long-enough-too")),
     ),
 )
+
+
+def insight(status: object = 0, **carrier: object) -> Answer:
+    known = {"network_code": "20801", "name": "Orange France", "country": "FR"}
+    said = {"status": status, "status_message": "Words", "country_code": "FR"}
+    return answer(200, said | {"current_carrier": {**known, "network_type": "mobile", **carrier}})
+
+
+INSIGHT = "GET https://api.nexmo.com/ni/standard/json"
+LOOK_UPS = LookUps(
+    route=INSIGHT,
+    says=f"number={TO.removeprefix('+')}",
+    outcomes={
+        "mobile": (insight(), LookedUp("Orange France", Line.MOBILE, "FR", "208-01")),
+        "landline": (
+            insight(network_type="landline", network_code="FR-FIXED"),
+            LookedUp("Orange France", Line.LANDLINE, "FR"),
+        ),
+        "no such number": (insight(3), BadNumber),
+        "no carrier": (
+            insight(network_type="unknown", name=None, network_code=None, country=None),
+            LookedUp("", Line.UNKNOWN, "FR"),
+        ),
+        "wrong account": (refusal(401), Misconfigured),
+        "too fast": (refusal(429, Retry_After="3"), Throttled),
+        "down": (answer(503, ""), Temporary),
+        "nonsense": (answer(200, "<html>"), BadAnswer),
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (1, Throttled),
+        (4, Misconfigured),
+        (5, Temporary),
+        (9, NoCredit),
+        (19, Misconfigured),
+        (999, BadAnswer),
+        ("0", BadAnswer),
+        ([], BadAnswer),
+        (None, BadAnswer),
+    ],
+)
+def test_number_insight_says_in_a_status_what_happened(
+    status: object, error: type[PhoneError]
+) -> None:
+    with pytest.raises(PhoneError) as caught:
+        vonage(FakeHttp({INSIGHT: insight(status)})).look_up(TO)
+
+    assert type(caught.value) is error
+    assert caught.value.words == "Words"
+
+
+@pytest.mark.parametrize("status", [43, 44, 45])
+def test_what_the_numbering_plan_says_counts_where_the_network_was_silent(status: int) -> None:
+    assert vonage(FakeHttp({INSIGHT: insight(status)})).look_up(TO).carrier == "Orange France"
