@@ -23,7 +23,7 @@ def carrier_by(phone: Phone, row: NumberCarrier) -> str | Rejected:
         return BadNumber(row.problem)
     told = {"phone": row.by, "carrier": row.said, "problem": row.problem}
     if row.line == Line.LANDLINE:
-        return BadNumber(_("This is a landline, says %(phone)s: %(carrier)s.") % told)
+        return BadNumber(_("%(phone)s says that this is a landline.") % told)
     found = LookedUp(row.said, Line(row.line), row.country, row.network)
     if slug := phone.kind.carrier_of(phone.settings, found):
         return slug

@@ -264,7 +264,7 @@ def _answer(pair: _Pair, number: str, outcome: LookedUp | PhoneError) -> NumberC
     row.network = stored.text(found.code, 10)
     if found.line != Line.LANDLINE:
         row.carrier = pair.gateway.kind.carrier_of(pair.gateway.settings, found)
-    if not (row.said or row.carrier):
+    if not (row.said or row.carrier or found.line == Line.LANDLINE):
         row.problem = _("It knows no carrier of this number.")
     return row
 
@@ -283,7 +283,7 @@ def _tell(pair: _Pair, row: NumberCarrier) -> None:
             kind=kind,
             phone=pair.asker,
             code=row.network,
-            words=row.problem or row.said,
+            words=row.problem or row.said or row.line,
         )
         for pk in _queued(pair, row.number).values_list("pk", flat=True)[:_TOLD]
     )

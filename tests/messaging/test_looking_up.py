@@ -143,15 +143,19 @@ def test_what_was_found_is_remembered_with_who_said_it(
     assert "looked up through Desk" in as_alice.get("/carriers/").content.decode()
 
 
-def test_a_message_to_a_landline_fails_and_says_so(scripted: Any, write: Any, turn: Any) -> None:
-    scripted.look_ups = [LookedUp("Orange France", Line.LANDLINE)]
+@pytest.mark.parametrize("carrier", ["Orange France", ""])
+def test_a_message_to_a_landline_fails_and_says_so(
+    carrier: str, scripted: Any, write: Any, turn: Any, as_alice: Client
+) -> None:
+    scripted.look_ups = [LookedUp(carrier, Line.LANDLINE)]
     (message,) = write()
 
     turn()
 
     message.refresh_from_db()
     assert (message.status, message.reason) == (Status.FAILED, Reason.BAD_NUMBER)
-    assert "landline" in message.words
+    assert message.words == "Desk says that this is a landline."
+    assert "a landline" in as_alice.get("/carriers/").content.decode()
     assert scripted.sent == []
 
 
