@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -16,7 +18,7 @@ from contacts.carriers import remember
 from contacts.models import NumberCarrier
 from lib.http import NoAnswer, NotSent
 from messaging import looking_up
-from messaging.models import LookUp, Message, Status
+from messaging.models import Attempt, LookUp, Message, Status
 from messaging.timeline import steps
 from messaging.waiting import why_waiting
 from phones import services
@@ -568,3 +570,28 @@ def test_another_workspace_s_phone_cannot_be_chosen(as_alice: Client, asker: Pho
 
 def test_only_gateways_are_asked_who_looks_up(as_alice: Client, asker: Phone) -> None:
     assert "look_up_by" not in as_alice.get(f"/phones/{asker.pk}/edit/").content.decode()
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_workers_that_ask_at_the_same_moment_pay_once(
+    scripted: Any, write: Any, gateway: Phone
+) -> None:
+    numbers = [number(index) for index in range(5)]
+    write(*numbers)
+
+    def work() -> None:
+        try:
+            looking_up.look_up(gateway.pk)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(scripted.looked_up) == numbers
+    assert NumberCarrier.objects.count() == len(numbers)
+    assert Attempt.objects.count() == len(numbers)
