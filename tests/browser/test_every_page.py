@@ -39,10 +39,10 @@ def test_every_page_is_accessible_and_fits(
     page = log_in(alice)
     problems: list[str] = []
     for path in pages(things, as_alice):
+        page.goto(live_server.url + path)
         for size, scheme in ((WIDE, "light"), (NARROW, "dark")):
             page.set_viewport_size(size)  # type: ignore[arg-type]
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            page.goto(live_server.url + path)
             try:
                 assert_accessible(page)
             except AssertionError as error:
