@@ -252,6 +252,8 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = TESTING or DEBUG
+# Looked up when asked for: each client of a test would list them all.
+WHITENOISE_AUTOREFRESH = TESTING or DEBUG
 FILE_UPLOAD_PERMISSIONS = 0o600
 
 # ---- Security -----------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ TYPED = [
     "countries", "currency", "mode", "pasted", "pictured", "prefix", "price", "table", "where",
 ]  # fmt: skip
 FORM = "application/x-www-form-urlencoded"
-ROUNDS = 4
+ROUNDS = 2
 # Turned away at the door, so that it would hide what a page does with the rest.
 SILENT = [value for value in NASTY if "%00" not in value]
 # `healthz` says of itself when something of ours is away.
@@ -166,7 +166,7 @@ def test_one_nasty_field_breaks_no_form(name: str, things: Any, as_alice: Client
     ],
 )  # fmt: skip
 def test_no_id_is_too_odd(path: str, as_alice: Client, phone: Phone) -> None:
-    for value in dice(path).sample([value for value in NASTY if value], k=12):
+    for value in dice(path).sample([value for value in NASTY if value], k=6):
         assert as_alice.get(path.format(value)).status_code < 500, value
         assert as_alice.post(path.format(value)).status_code < 500, value
 
