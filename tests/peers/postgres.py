@@ -27,6 +27,10 @@ FAST = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "autovacuum": "off",
+    "jit": "off",
     "max_connections": "50",
     "listen_addresses": "127.0.0.1",
 }
