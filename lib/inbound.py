@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from email import message_from_bytes
 from email.message import EmailMessage
-from email.policy import default
 from io import BytesIO
 from typing import Any
 
@@ -22,6 +20,8 @@ from anymail.webhooks.postmark import PostmarkInboundWebhookView
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django.core.handlers.wsgi import WSGIRequest
 from django.http.multipartparser import MultiPartParserError
+
+from lib.mail import parse
 
 RAW = "raw"
 # Service → its view, and what that calls the key that it signs with ("" = it does not sign).
@@ -66,10 +66,9 @@ def verify(service: str, key: str, headers: Mapping[str, str], body: bytes) -> N
 def read(service: str, key: str, headers: Mapping[str, str], body: bytes) -> list[EmailMessage]:
     """Give the mails of a call. Raises ValueError for one that cannot be read."""
     if service == RAW:
-        mail = message_from_bytes(body, policy=default)
+        mail = parse(body)
         if not mail.keys():
             raise ValueError("The body is no mail.")
-        assert isinstance(mail, EmailMessage)
         return [mail]
     try:
         events = _view(service, key).parse_events(_request(headers, body))

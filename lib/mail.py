@@ -18,8 +18,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP as WIRE
+from email.policy import EmailPolicy
 from typing import Any, Literal, NoReturn
 
 from imapclient import IMAPClient, SocketTimeout
@@ -37,6 +39,8 @@ MAIL_LIMIT = 8 * 1024 * 1024
 # Seconds between two questions to a mailbox that cannot tell of news by itself.
 _ASK_EVERY = 10.0
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
+# Characters of a header that are taken apart: that takes more than twice as long for twice as many.
+_LONGEST_HEADER = 4000
 
 
 class Refused(Exception):
@@ -67,6 +71,27 @@ class Heard:
 
     code: int
     words: str
+
+
+class _Tolerant(EmailPolicy):
+    """How mails of strangers are read: a header that cannot be taken apart stays as it is written."""
+
+    def header_fetch_parse(self, name: str, value: str) -> str:
+        if len(value) <= _LONGEST_HEADER:
+            # Python's parsers of headers raise whatever they like on what is none (IndexError, ...).
+            with suppress(Exception):
+                return super().header_fetch_parse(name, value)
+        return stored.text(" ".join(value[:_LONGEST_HEADER].split()))
+
+
+_TOLERANT = _Tolerant()
+
+
+def parse(content: bytes) -> EmailMessage:
+    """Read a mail, however odd it is."""
+    mail = message_from_bytes(content, policy=_TOLERANT)
+    assert isinstance(mail, EmailMessage)
+    return mail
 
 
 def _connected(server: Server, guard: Guard, ends: float) -> socket.socket:
@@ -391,6 +416,12 @@ class _Imap4(imaplib.IMAP4):
         sock.settimeout(timeout)
         return sock
 
+    def read(self, size: int) -> bytes:
+        """Read what the server says it will send now: no more than a mail and some words."""
+        if size > MAIL_LIMIT + 64 * 1024:
+            raise self.abort(f"The server wants to send {size} bytes at once.")
+        return super().read(size)
+
 
 class _Imap(IMAPClient):  # type: ignore[misc]
     """A guarded connection. Numbers of mails are UIDs everywhere."""
@@ -513,6 +544,10 @@ class Mailbox:
             while not stop() and time.monotonic() < again:
                 time.sleep(0.2)
         return False
+
+    def note(self, asked: str, answered: str) -> None:
+        """Add a line to what is shown of this visit."""
+        self._visit.note(asked, answered)
 
     def leave(self) -> None:
         _log_out(self._client)

@@ -254,12 +254,29 @@ def test_a_picture_is_fetched_from_its_mail(shared: ImapPeer) -> None:
 
 def test_a_mailbox_that_was_made_anew_is_read_again_without_loss(shared: ImapPeer) -> None:
     phone = reader(shared)
+    here, validity, _rest = phone.poll("", []).cursor.split(":", 2)
     shared.deliver(reply("Unread"))
 
-    found = phone.poll("1:99999", [])
+    found = phone.poll(f"{here}:1:99999:", [])
 
     assert "Unread" in [event.text for event in found.events if isinstance(event, IncomingSms)]
-    assert not found.cursor.startswith("1:")
+    assert found.cursor.startswith(f"{here}:{validity}:")
+
+
+def test_what_was_read_in_another_mailbox_says_nothing_of_this_one(shared: ImapPeer) -> None:
+    phone = reader(shared, imap_folder="Done", after_reading="delete")
+    read = reader(shared).poll("", []).cursor.split(":")
+    shared.deliver(reply("There before"))
+    before = len(shared.flags())
+
+    first = reader(shared, after_reading="delete").poll(phone.poll("", []).cursor + "1,2,3", [])
+    shared.deliver(reply("Came now"))
+    found = reader(shared).poll(first.cursor, [])
+
+    assert first.events == ()
+    assert [event.text for event in found.events if isinstance(event, IncomingSms)] == ["Came now"]
+    assert len(shared.flags()) == before + 1
+    assert first.cursor.split(":")[0] == read[0]
 
 
 def test_a_new_mail_wakes_the_watch_at_once(shared: ImapPeer) -> None:

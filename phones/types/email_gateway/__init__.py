@@ -7,6 +7,7 @@ mailbox (IMAP) or posted by a mail service, and a signed token ties them to thei
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -18,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from lib import inbound
 from lib.http import NoAnswer, NotSent
-from lib.mail import Mailbox, Refused, Server
+from lib.mail import Mailbox, Refused, Server, parse
 from phones.base import (
     BadAnswer,
     BadNumber,
@@ -282,8 +283,8 @@ class EmailGateway(PhoneType):
     def poll(self, cursor: str, pending: Sequence[str]) -> Polled:
         """Read what came since the last look. The first look begins with what comes from now on.
 
-        `cursor` is `validity:last UID:UIDs to put away`: a mail is moved or deleted only by the look
-        after the one that read it, when what it said is stored.
+        `cursor` is `mailbox:validity:last UID:UIDs to put away`: a mail is moved or deleted only by the
+        look after the one that read it, when what it said is stored. Of another mailbox it says nothing.
         """
         if not self.watches(self.settings):
             return Polled()
@@ -294,9 +295,9 @@ class EmailGateway(PhoneType):
             raise class_of(error) from None
 
     def _look(self, box: Mailbox, cursor: str) -> Polled:
-        if not cursor:
-            return Polled(cursor=f"{box.validity}:{box.next_uid - 1}:")
-        validity, last, read = (*cursor.split(":"), "", "")[:3]
+        here, validity, last, read = (*cursor.split(":"), "", "", "")[:4]
+        if here != self._mailbox:
+            return Polled(cursor=f"{self._mailbox}:{box.validity}:{box.next_uid - 1}:")
         # Where UIDs have lost their meaning, what nobody has read is looked at: twice harms nothing.
         known = validity == str(box.validity)
         if known:
@@ -305,7 +306,13 @@ class EmailGateway(PhoneType):
         events: list[Event] = []
         ours: list[str] = []
         for uid in uids:
-            event = reading.event_of(reading.parse(box.read(uid)), self._ours, pictures=True)
+            content = box.read(uid)
+            try:
+                event = reading.event_of(parse(content), self._ours, pictures=True)
+            # Strangers write here: no mail may keep those behind it from being read.
+            except Exception as error:  # noqa: BLE001
+                box.note(f"READ {uid}", f"This mail cannot be read: {type(error).__name__}")
+                continue
             if event is None:
                 continue
             events.append(event)
@@ -314,7 +321,13 @@ class EmailGateway(PhoneType):
             if not (isinstance(event, IncomingSms) and event.media):
                 ours.append(str(uid))
         end = uids[-1] if uids else (int(last) if known else box.next_uid - 1)
-        return Polled(tuple(events), f"{box.validity}:{end}:{','.join(ours)}")
+        return Polled(tuple(events), f"{self._mailbox}:{box.validity}:{end}:{','.join(ours)}")
+
+    @property
+    def _mailbox(self) -> str:
+        """Give what tells this mailbox from any other that the settings may name."""
+        named = f"{self._imap.user}\n{self._imap.host}\n{self._folder}"
+        return hashlib.blake2s(named.encode(), digest_size=6).hexdigest()
 
     def _put_away(self, box: Mailbox, uids: list[int]) -> None:
         if uids and self.settings["after_reading"] == "move":
@@ -330,7 +343,7 @@ class EmailGateway(PhoneType):
         try:
             with self.mail.mailbox(self._imap, self._folder) as box:
                 for uid in box.named(name):
-                    pictures = reading.pictures_of(reading.parse(box.read(uid)))
+                    pictures = reading.pictures_of(parse(box.read(uid)))
                     with suppress(IndexError):
                         return Fetched(*pictures[int(index)])
         except Refused as error:

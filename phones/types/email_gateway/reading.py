@@ -12,25 +12,26 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email import message_from_bytes, message_from_string
 from email.message import EmailMessage, Message
-from email.policy import default
 from email.utils import parseaddr
 
 from lib import e164
+from lib.mail import parse
 from phones.base import Delivery, Event, IncomingMedia, IncomingSms, Reason, StatusReport
 from phones.types.email_gateway import tokens
 from phones.types.email_gateway.tokens import Token
 
-# Characters of a reply. Ten long SMS; more is a newsletter.
-_LONGEST = 10_000
+# Characters of a reply. Ten long SMS; more is a newsletter. And bytes of a part that is looked at.
+_LONGEST, _LONGEST_PART = 10_000, 200_000
+# Characters of a sender: an address has 254 at most (RFC 5321 §4.5.3.1).
+_LONGEST_SENDER = 320
 # Where our address, with its token, may stand in what comes back.
 _RECIPIENTS = ("To", "Delivered-To", "X-Original-To", "Envelope-To", "X-Forwarded-To", "Cc")
 _ANSWERED = ("In-Reply-To", "References", "X-Failed-Recipients", "Message-ID")
 # What begins the old message under a reply, in the words of mail programs and gateways.
 _QUOTE = re.compile(
     r"""^(
-        \s*>.*
+        [ \t]*>.*
       | -{2,}\s*(Original|Forwarded|Message|Mensaje)\b.*
       | _{8,}\s*
       | --\ ?
@@ -39,9 +40,11 @@ _QUOTE = re.compile(
     )$""",
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
-_HIDDEN = re.compile(r"<(style|script|head|title)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
-_BREAK = re.compile(r"<(br|/p|/div|/tr)\b[^>]*>", re.IGNORECASE)
-_TAG = re.compile(r"<[^>]*>")
+_HIDDEN = re.compile(
+    r"<(style|script|head|title)\b(?:(?!<\1\b).)*?</\1\s*>", re.IGNORECASE | re.DOTALL
+)
+_BREAK = re.compile(r"<(br|/p|/div|/tr)\b[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>")
 # Names that MMS gateways give to the attached text, and pictures that are only their decoration.
 _TEXT_FILE = re.compile(r"text[-_ ]?\d*\.(txt|plain)|.*\.txt", re.IGNORECASE)
 _PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
@@ -61,12 +64,6 @@ class Ours:
     country: str
 
 
-def parse(content: bytes) -> EmailMessage:
-    mail = message_from_bytes(content, policy=default)
-    assert isinstance(mail, EmailMessage)
-    return mail
-
-
 def event_of(mail: EmailMessage, ours: Ours, *, pictures: bool = False) -> Event | None:
     """Give what a mail tells us, None if it is not about our messages.
 
@@ -75,7 +72,8 @@ def event_of(mail: EmailMessage, ours: Ours, *, pictures: bool = False) -> Event
     if _is_report(mail):
         return _reported(mail, ours)
     token = _token(_values(mail, (*_RECIPIENTS, *_ANSWERED)), ours)
-    if _is_bounce(mail):
+    # Gateways send replies with an empty Return-Path too: a number at one of ours does not bounce.
+    if _is_bounce(mail) and not _sender(mail, ours):
         return _bounced(mail, token, ours)
     if _is_automatic(mail):
         return None
@@ -136,13 +134,12 @@ def _returned(part: Message) -> Message:
     if isinstance(payload, list) and payload:
         return payload[0] if isinstance(payload[0], Message) else Message()
     content = part.get_payload(decode=True)
-    text = content.decode("utf-8", "replace") if isinstance(content, bytes) else str(payload)
-    return message_from_string(text, policy=default)
+    return parse(content if isinstance(content, bytes) else str(payload).encode())
 
 
 def _is_bounce(mail: EmailMessage) -> bool:
     """Recognise the notices of servers older than RFC 3464, which are plain text."""
-    local = parseaddr(str(mail.get("From", "")))[1].partition("@")[0].lower()
+    local = _from(mail).partition("@")[0].lower()
     return local in _BOUNCERS or str(mail.get("Return-Path", "")).strip() == "<>"
 
 
@@ -187,7 +184,7 @@ def _is_automatic(mail: EmailMessage) -> bool:
 
 def _sender(mail: EmailMessage, ours: Ours) -> str:
     """Give the number (E.164) that a mail without a token comes from, "" if it is no gateway's."""
-    local, _, domain = parseaddr(str(mail.get("From", "")))[1].rpartition("@")
+    local, _, domain = _from(mail).rpartition("@")
     country = ours.countries.get(domain.lower())
     digits = "".join(letter for letter in local if letter.isdecimal() or letter == "+")
     if country is None or not digits:
@@ -226,9 +223,10 @@ def _content(part: Message) -> str:
     content = part.get_payload(decode=True)
     if not isinstance(content, bytes):
         return ""
+    content = content[:_LONGEST_PART]
     try:
         return content.decode(part.get_content_charset() or "utf-8", "replace")
-    except LookupError:  # a charset that nobody knows
+    except (LookupError, ValueError):  # a charset that nobody knows, or that is none
         return content.decode("utf-8", "replace")
 
 
@@ -256,8 +254,14 @@ def pictures_of(mail: EmailMessage) -> list[tuple[bytes, str]]:
 
 
 def _media(mail: EmailMessage) -> Iterable[IncomingMedia]:
-    for index, (_, kind) in enumerate(pictures_of(mail)):
-        yield IncomingMedia(f"mail:{index}:{mail.get('Message-ID', '')}", kind)
+    name = str(mail.get("Message-ID", "")).strip()
+    for index, (content, kind) in enumerate(pictures_of(mail)):
+        # A mail without a name could not be found again.
+        yield (
+            IncomingMedia(f"mail:{index}:{name}", kind)
+            if name
+            else IncomingMedia(content_type=kind, content=content)
+        )
 
 
 # ---- Small parts --------------------------------------------------------------------------------
@@ -268,6 +272,10 @@ def name_of(mail: EmailMessage) -> str:
     name = str(mail.get("Message-ID", "")).strip()
     said = f"{mail.get('From')}\n{mail.get('Date')}\n{_plain(mail)}"
     return name or hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()
+
+
+def _from(mail: EmailMessage) -> str:
+    return parseaddr(str(mail.get("From", ""))[:_LONGEST_SENDER])[1]
 
 
 def _values(mail: Message, names: Iterable[str]) -> str:

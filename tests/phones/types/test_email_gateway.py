@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import time
+from contextlib import nullcontext
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -12,10 +14,11 @@ from typing import Any
 
 import pytest
 from django.utils.datastructures import MultiValueDict
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lib.http import NotSent
+from lib.mail import parse
 from phones.base import (
     Addresses,
     Attachment,
@@ -369,7 +372,7 @@ def bounce(
 
 
 def event_of(raw: bytes, ours: Ours = OURS) -> Any:
-    return reading.event_of(reading.parse(raw), ours, pictures=True)
+    return reading.event_of(parse(raw), ours, pictures=True)
 
 
 def test_a_bounce_fails_its_message_with_the_reason() -> None:
@@ -521,9 +524,91 @@ def test_pictures_are_named_for_later() -> None:
     ]
 
 
+def test_a_picture_of_a_mail_without_a_name_comes_along() -> None:
+    raw = mms(("image", "jpeg", "a.jpg", b"\xff\xd8\xff"))
+    event = event_of(raw.replace(b"Message-ID: <mms-1@txt.example.net>", b"X-Nothing: here"))
+
+    assert [(item.url, item.content) for item in event.media] == [("", b"\xff\xd8\xff")]
+
+
 @given(st.binary(max_size=300))
 def test_no_mail_is_too_strange(raw: bytes) -> None:
     event_of(b"From: 2025550123@txt.example.net\r\n" + raw)
+
+
+_HEADERS = (
+    "From",
+    "To",
+    "Message-ID",
+    "Content-Type",
+    "Content-Disposition",
+    "Date",
+    "Return-Path",
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(_HEADERS), st.text('<>@.,:;()[]"\\=?a* ', max_size=12))))
+@example([("From", ".@")])
+@example([("Message-ID", "<a@[x>")])
+@example([("To", ":;")])
+@example([("Content-Type", "text/plain; name*=utf-16''%d8")])
+@example([("Content-Type", "text/plain; charset=undefined")])
+@example([("From", "(" * 3000)])
+@example([("From", "(" * 1_000_000)])
+def test_no_header_is_too_strange(headers: list[tuple[str, str]]) -> None:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    event_of(f"{lines}In-Reply-To: <{TOKEN}@example.org>\r\n\r\nYes\r\n".encode())
+
+
+@pytest.mark.parametrize("kind", ["html", "plain"])
+@pytest.mark.parametrize("piece", ["<", "<style", "<br ", "<script><head", "\n", "On "])
+def test_no_text_takes_long_to_read(piece: str, kind: str) -> None:
+    head = f"From: 2025550123@txt.example.net\r\nContent-Type: text/{kind}\r\n\r\n"
+    began = time.process_time()
+
+    event_of(f"{head}{piece * 100_000}".encode())
+
+    assert time.process_time() - began < 1
+
+
+def test_a_reply_with_an_empty_return_path_is_no_bounce() -> None:
+    event = event_of(b"Return-Path: <>\r\n" + reply(text="Yes, gladly"))
+
+    assert (type(event), event.text) == (IncomingSms, "Yes, gladly")
+
+
+class Box:
+    """A mailbox with some mails, from UID 1 on."""
+
+    validity = 1
+
+    def __init__(self, *mails: bytes) -> None:
+        self.mails, self.next_uid, self.notes = mails, len(mails) + 1, ""
+
+    def after(self, uid: int) -> list[int]:
+        return list(range(uid + 1, self.next_uid))
+
+    def read(self, uid: int) -> bytes:
+        return self.mails[uid - 1]
+
+    def mark_seen(self, uids: list[int]) -> None:
+        pass
+
+    def note(self, asked: str, answered: str) -> None:
+        self.notes += answered
+
+
+def test_a_mail_that_cannot_be_read_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    phone, box = gateway(FakeHttp(), replies="imap", imap_host="imap.example.org"), Box()
+    monkeypatch.setattr(phone.mail, "mailbox", lambda *_: nullcontext(box))
+    start = phone.poll("", []).cursor
+    box.__init__(b"Content-Type: message/rfc822\r\n\r\n" * 3000, reply("Behind it"))  # type: ignore[misc]
+
+    found = phone.poll(start, [])
+
+    assert [event.text for event in found.events if isinstance(event, IncomingSms)] == ["Behind it"]
+    assert "cannot be read" in box.notes
+    assert phone.poll(found.cursor, []).events == ()
 
 
 # ---- Mail services ------------------------------------------------------------------------------
