@@ -79,8 +79,11 @@ class Gammu(PhoneType):
         return Sent(self._store.put(sms), segments=len(cut(sms)))
 
     def poll(self, cursor: str, pending: Sequence[str]) -> Polled:
-        news = self._store.look(_memory(cursor), pending)
-        return Polled(tuple(news.events), json.dumps(news.memory))
+        memory, place = _memory(cursor), self.settings.get("place")
+        # What was seen in one place says nothing of another.
+        known = memory if memory.get("place") == place else {}
+        news = self._store.look(known, pending)
+        return Polled(tuple(news.events), json.dumps({**news.memory, "place": place}))
 
     def check(self) -> str:
         return self._store.state()

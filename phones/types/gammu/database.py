@@ -68,11 +68,16 @@ _FATES = """
     SELECT "ID", "Status", "StatusError", "CreatorID" FROM sentitems
     WHERE "ID" IN ? AND "ID" NOT IN (SELECT "ID" FROM outbox) ORDER BY "ID", "SequencePosition"
 """
+# The time with its ID names a message, should the table begin anew.
 _UNREAD = """
-    SELECT "ID", "SenderNumber", "Coding", "UDH", "Text", :written FROM inbox
+    SELECT "ID", "SenderNumber", "Coding", "UDH", "Text", :written,
+        COALESCE(CAST("ReceivingDateTime" AS TEXT), '') FROM inbox
     WHERE "Processed" = 'false' AND (? = '' OR "RecipientID" = ?) ORDER BY "ID" LIMIT ?
 """
-_PUT_AWAY = """UPDATE inbox SET "Processed" = 'true' WHERE "ID" IN ?"""
+_PUT_AWAY = """
+    UPDATE inbox SET "Processed" = 'true'
+    WHERE "ID" = ? AND COALESCE(CAST("ReceivingDateTime" AS TEXT), '') = ?
+"""
 _MODEM = """
     SELECT :age, "Signal", "Battery", "NetName" FROM phones
     WHERE ? = '' OR "ID" = ? ORDER BY "UpdatedInDB" DESC LIMIT 1
@@ -187,8 +192,8 @@ class Database:
 
     def look(self, memory: Memory, pending: Sequence[str]) -> News:
         with self._session() as ask:
-            if told := [int(number) for number in memory.get("told", [])]:
-                ask(_PUT_AWAY, told)
+            for number, stamp in memory.get("told", []):
+                ask(_PUT_AWAY, number, stamp)
             news = self._came_in(ask, set(memory.get("half", [])))
             news.events += _fates(ask, pending)
         return news
@@ -200,7 +205,7 @@ class Database:
             numbers = [row.number for row in rows]
             if is_whole([row.part for row in rows]) or half & set(numbers):
                 news.events.append(_incoming(rows))
-                news.memory["told"] += numbers
+                news.memory["told"] += [(row.number, row.stamp) for row in rows]
             else:
                 news.memory["half"] += numbers
         return news
@@ -208,8 +213,14 @@ class Database:
     def _unread(self, ask: _Session) -> list[_Arrived]:
         found = ask(_UNREAD, self._modem, self._modem, _MOST)
         return [
-            _Arrived(number, sender, Part(_bytes(text), _bytes(header), coding), int(written or 0))
-            for number, sender, coding, header, text, written in found
+            _Arrived(
+                number,
+                sender,
+                Part(_bytes(text), _bytes(header), coding),
+                int(written or 0),
+                stamp,
+            )
+            for number, sender, coding, header, text, written, stamp in found
         ]
 
     # ---- How it is doing ------------------------------------------------------------------------
@@ -239,12 +250,13 @@ def _modem_words(signal: int, battery: int, network: str | None) -> Iterator[str
 
 @dataclass(frozen=True, slots=True)
 class _Arrived:
-    """A row of the inbox; `written` in seconds since 1970."""
+    """A row of the inbox; `written` in seconds since 1970, `stamp` as SMSD wrote it."""
 
     number: int
     sender: str
     part: Part
     written: int
+    stamp: str
 
 
 def _messages(rows: Sequence[_Arrived]) -> list[list[_Arrived]]:
@@ -264,7 +276,7 @@ def _incoming(rows: Sequence[_Arrived]) -> IncomingSms:
     return IncomingSms(
         sender=rows[0].sender or "anonymous",
         text=joined([row.part for row in rows]),
-        provider_id=f"inbox {rows[0].number}",
+        provider_id=f"inbox {rows[0].number} {rows[0].stamp}".strip(),
         at=datetime.fromtimestamp(rows[0].written, UTC),
     )
 

@@ -15,6 +15,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def name_of(sms: OutgoingSms) -> str:
 
 
 class Files:
-    """The spool of one SMSD."""
+    """The spool of one SMSD, for one look or one message."""
 
     def __init__(self, spool: Path) -> None:
         self._spool = spool
@@ -167,8 +168,7 @@ class Files:
         """Give the newest message to that number of which the network numbered a part so."""
         # Operators report with or without the country; nobody has two numbers with one ending.
         ending = re.sub(r"\D", "", report.number)[-8:]
-        names = sorted(os.listdir(self._spool / "sent"), reverse=True)
-        ours = [name for name in names if ending and f"{ending}_" in name and _OURS.fullmatch(name)]
+        ours = [name for name in self._sent if ending and f"{ending}_" in name]
         for name in ours[:_COMPARED]:
             with suppress(FileNotFoundError):
                 content, _written, _size = _read(self._spool / "sent" / name)
@@ -176,6 +176,12 @@ class Files:
                 if report.reference in references:
                     return name, references
         return None
+
+    @cached_property
+    def _sent(self) -> list[str]:
+        """Give the names of our sent files, the newest first: read once, they may be many."""
+        names = sorted(os.listdir(self._spool / "sent"), reverse=True)
+        return [name for name in names if _OURS.fullmatch(name)]
 
     def _fate(self, name: str) -> list[Event]:
         if not _OURS.fullmatch(name) or not (self._spool / "error" / name).exists():

@@ -128,6 +128,7 @@ class Folders:
 # The columns that we use, of schema 17.
 TABLES = """
 CREATE TABLE inbox ("ID" INTEGER PRIMARY KEY AUTOINCREMENT, "UpdatedInDB" DEFAULT (datetime('now')),
+    "ReceivingDateTime" DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')),
     "SenderNumber" TEXT, "Coding" TEXT, "UDH" TEXT, "Text" TEXT, "RecipientID" TEXT DEFAULT '',
     "Processed" TEXT DEFAULT 'false');
 CREATE TABLE outbox ("ID" INTEGER PRIMARY KEY AUTOINCREMENT, "Coding" TEXT, "UDH" TEXT, "Text" TEXT,
@@ -349,6 +350,34 @@ def test_news_between_two_looks_is_not_put_away_untold(smsd: Smsd) -> None:
 
     assert [event.text for event in events if isinstance(event, IncomingSms)] == ["Two"]
     assert (rest, smsd.unread()) == ([], 0)
+
+
+def test_a_database_that_begins_anew_loses_nothing(tables: Tables) -> None:
+    tables.receives(SENDER, arriving("Yes"))
+    (first,), cursor = looked(tables)
+    tables("DELETE FROM inbox")
+    tables("DELETE FROM sqlite_sequence")
+    tables.receives(SENDER, arriving("No"))
+    tables("UPDATE inbox SET ReceivingDateTime = '2026-11-22 08:00:00'")
+
+    (second,), _cursor = looked(tables, cursor)
+
+    assert isinstance(first, IncomingSms)
+    assert isinstance(second, IncomingSms)
+    assert second.text == "No"
+    assert second.provider_id != first.provider_id
+
+
+def test_a_phone_that_moves_elsewhere_goes_on(folders: Folders, tables: Tables) -> None:
+    folders.receives(SENDER, arriving("In the folder"))
+    _events, in_folder = looked(folders)
+    tables.receives(SENDER, arriving("In the database"))
+
+    came, in_database = looked(tables, in_folder)
+    back, _cursor = looked(folders, in_database)
+
+    texts = [event.text for event in (*came, *back) if isinstance(event, IncomingSms)]
+    assert texts == ["In the database", "In the folder"]
 
 
 def test_a_part_that_never_comes_holds_nothing_back(smsd: Smsd) -> None:
