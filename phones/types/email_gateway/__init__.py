@@ -53,6 +53,8 @@ from phones.types.email_gateway.settings import SettingsForm, named
 
 # Mails of one look; the next one goes on after them.
 _AT_ONCE = 50
+# Seconds of rest after a provider's limit for a day.
+_LIMITED = 3600.0
 _TOO_FAST = re.compile(r"\brate\b|too (many|much|fast)|throttl|limit exceeded|slow down", re.I)
 _NUMBER_CODES = re.compile(r"^5\.1\.[0-9]+\b")
 
@@ -411,6 +413,9 @@ def class_of(error: Refused) -> PhoneError:
     if 400 <= error.code < 500:
         kind = Throttled if error.code == 421 or _TOO_FAST.search(words) else Temporary
         return kind(words, code)
+    if enhanced and code.endswith(".4.5"):
+        # Gmail's daily limit: congestion (RFC 3463), whatever its first digit says.
+        return Throttled(words, code, retry_after=_LIMITED)
     if error.step not in ("recipient", "message") or error.code in (530, 534, 535, 538):
         return Misconfigured(words, code)
     if error.step == "recipient" and (

@@ -347,6 +347,15 @@ def test_nobody_else_makes_one(text: str) -> None:
     assert tokens.find(BASE, TOKEN.replace("42.", "43.", 1)) is None
 
 
+def test_a_limit_for_a_day_is_waited_for() -> None:
+    spent = answer(550, "5.4.5 Daily user sending limit exceeded", Step="message")
+
+    with pytest.raises(Throttled) as caught:
+        gateway(FakeHttp({ROUTE: [spent]})).send(sms())
+
+    assert caught.value.retry_after == 3600
+
+
 # ---- Bounces ------------------------------------------------------------------------------------
 
 
