@@ -7,7 +7,16 @@ import sys
 from django.core.management import execute_from_command_line
 
 # What serves people or works for them wants secrets of its own, not those of builds (settings.py).
-SERVING = {"up", "runserver", "testserver", "rqworker", "rqworker-pool", "rqscheduler", "tick"}
+SERVING = {
+    "up",
+    "runserver",
+    "testserver",
+    "rqworker",
+    "rqworker-pool",
+    "rqscheduler",
+    "tick",
+    "sessions",
+}
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smsapp.settings")

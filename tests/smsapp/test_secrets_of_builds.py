@@ -24,8 +24,13 @@ def started(data: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     "command",
-    [["manage.py", "up"], ["manage.py", "rqworker", "send"], ["-c", "import smsapp.wsgi"]],
-    ids=["up", "worker", "wsgi"],
+    [
+        ["manage.py", "up"],
+        ["manage.py", "rqworker", "send"],
+        ["manage.py", "sessions"],
+        ["-c", "import smsapp.wsgi"],
+    ],
+    ids=["up", "worker", "sessions", "wsgi"],
 )
 def test_no_site_starts_with_them(command: list[str], tmp_path: Path) -> None:
     refused = started(tmp_path, *command)
