@@ -23,7 +23,7 @@ from messaging.models import Attempt, Message, Status
 from messaging.sending import pump
 from phones.base import Reason
 from phones.models import Phone
-from phones.prices import Tariff, tariff_of
+from phones.prices import prices_to
 
 logger = logging.getLogger(__name__)
 
@@ -148,8 +148,8 @@ def _restart(
 
 def _estimated(message: Message, phone: Phone) -> dict[str, int | str | None]:
     """Give the fields that say what it is to cost by this phone."""
-    tariff = Tariff({}) if message.media.exists() else tariff_of(phone)
-    price = tariff.price_of(message.peer)
+    priced = not message.media.exists()
+    price = prices_to(message.peer, [phone]).get(phone.pk) if priced else None
     return {
         "cost": price.amount * message.segments if price else None,
         "currency": price.currency if price else "",

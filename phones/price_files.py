@@ -168,12 +168,12 @@ def _add(
 ) -> None:
     where = cells.get("prefix") or cells.get("country", "")
     price = read_price(cells["price"], cells.get("currency") or "", currency)
-    for prefix in read_destination(where):
-        if prefix in seen:
-            words = {"where": where, "line": seen[prefix]}
-            raise Unreadable(_("%(where)s has a price on line %(line)s already.") % words)
-        seen[prefix] = number
-        prices[prefix] = price
+    prefixes = read_destination(where)
+    if known := next((seen[prefix] for prefix in prefixes if prefix in seen), 0):
+        words = {"where": where, "line": known}
+        raise Unreadable(_("%(where)s has a price on line %(line)s already.") % words)
+    seen.update(dict.fromkeys(prefixes, number))
+    prices.update(dict.fromkeys(prefixes, price))
 
 
 def read_destination(written: str) -> tuple[str, ...]:

@@ -146,6 +146,14 @@ def test_a_country_of_several_prefixes_fills_them_all() -> None:
     assert read("JM;0,05;EUR\n*;0,09;EUR").prices == euros(_1658=5, _1876=5, _=9)
 
 
+def test_a_country_one_of_whose_prefixes_has_a_price_is_left_out_whole() -> None:
+    sheet = read("1876;0,06;EUR\nJM;0,09;EUR")
+
+    assert sheet.prices == euros(_1876=6)
+    [problem] = sheet.problems
+    assert "JM has a price on line 1 already" in problem.why
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [
