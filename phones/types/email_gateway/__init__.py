@@ -158,9 +158,9 @@ class EmailGateway(PhoneType):
             words = gettext("The carrier %(name)s is not in the list of this phone.")
             raise Rejected(words % {"name": slug}, "no gateway")
         if carrier.is_off:
-            words = gettext("The gateway of %(name)s has ended %(date)s.")
-            said = words % {"name": carrier.name, "date": carrier.ends}
-            raise Rejected(said.replace(" .", "."), "ended")
+            words = gettext("The gateway of %(name)s has ended: %(date)s.")
+            date = carrier.ends or gettext("(date not known)")
+            raise Rejected(words % {"name": carrier.name, "date": date}, "ended")
         return carrier
 
     @cached_property

@@ -229,7 +229,7 @@ def test_each_message_goes_to_one_gateway_only() -> None:
     [
         ("", "Nobody knows the carrier"),
         ("us-nobody", "is not in the list"),
-        ("us-att", "has ended 2025-06-17"),
+        ("us-att", "has ended: 2025-06-17"),
     ],
 )
 def test_a_message_without_a_gateway_fails_and_goes_nowhere(carrier: str, words: str) -> None:
