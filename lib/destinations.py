@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 
 import phonenumbers
@@ -31,6 +31,8 @@ def prefixes(country: str) -> tuple[str, ...]:
     return tuple(f"{code}{area}" for area in _areas(country, code))
 
 
+# As many as a price table has.
+@lru_cache(maxsize=10_000)
 def country_of(prefix: str) -> str:
     """Give the country (ISO 3166 alpha-2) that numbers with this prefix are in, "" where unknown."""
     code = next((prefix[:n] for n in (1, 2, 3) if _first_of(int(prefix[:n] or 0))), "")

@@ -23,8 +23,8 @@ from lib.vault import Unreadable
 from phones import registry
 
 _PAGE = 50
-# Bytes of a file of numbers: some hundred thousand lines.
-_FILE_LIMIT = 8 * 1024 * 1024
+# Bytes of a file of numbers and its lines: some seconds of work.
+_FILE_LIMIT, _MOST_LINES = 2 * 1024 * 1024, 50_000
 # Lines that cannot be read and are named.
 _NAMED = 5
 
@@ -84,6 +84,8 @@ class ListForm(forms.Form):
         if file.size > _FILE_LIMIT:
             raise forms.ValidationError(_("The file is too large: cut it in two."))
         lines = file.read().decode("utf-8-sig", "replace").splitlines()
+        if len(lines) > _MOST_LINES:
+            raise forms.ValidationError(_("The file is too large: cut it in two."))
         delimiter = ";" if lines and lines[0].count(";") > lines[0].count(",") else ","
         choices, wrong = choices_of(self._workspace), []
         for index, line in enumerate(lines, 1):

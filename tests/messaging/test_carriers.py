@@ -129,6 +129,15 @@ def test_a_file_with_a_mistake_changes_nothing_and_names_the_lines(
     assert NumberCarrier.objects.count() == 0
 
 
+def test_a_file_that_would_take_long_is_refused(as_alice: Client, gateway: Phone) -> None:
+    file = SimpleUploadedFile("n.csv", b"1,x\n" * 50_001)
+
+    answer = as_alice.post("/carriers/import/", {"file": file})
+
+    assert answer.status_code == 422
+    assert "too large" in answer.content.decode()
+
+
 @pytest.mark.parametrize(("searched", "found"), [("202555", 1), ("verizon", 1), ("orange", 0)])
 def test_the_list_is_searched(
     searched: str, found: int, as_alice: Client, gateway: Phone, workspace: Workspace
