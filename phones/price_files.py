@@ -33,6 +33,7 @@ _HEADINGS = {
     "currency": "currency|devise|moneda|divisa|monnaie",
 }
 _COLUMNS = {word: name for name, words in _HEADINGS.items() for word in words.split("|")}
+_DOLLAR = "$"
 _SYMBOLS = {"€": "EUR", "£": "GBP", "₹": "INR", "¥": "JPY"}
 # +33, 0033, 33 6, 1-204, +1 (204)
 _PREFIX = re.compile(r"(?:\+|00)?\s*([1-9][0-9\s().-]*)")
@@ -211,7 +212,11 @@ def read_price(written: str, currency: str, usual: str = "") -> Money:
     amount = money.millionths(_decimal(found[2]))
     if amount is None or amount > MOST_AMOUNT:
         raise Unreadable(_("“%(price)s” is no price.") % {"price": written[:_SHOWN]})
-    named = found[1] or found[3] or currency or usual
+    # A sign that several currencies share gives way to a code in the same line.
+    signs = [found[1], found[3], currency]
+    named = next((one for one in signs if one and one != _DOLLAR), None) or (
+        _DOLLAR if _DOLLAR in signs else usual
+    )
     code = _SYMBOLS.get(named.strip(), named.strip().upper())
     if not code:
         raise Unreadable(_("It names no currency, and neither does the form."))

@@ -146,6 +146,11 @@ def test_a_country_of_several_prefixes_fills_them_all() -> None:
     assert read("JM;0,05;EUR\n*;0,09;EUR").prices == euros(_1658=5, _1876=5, _=9)
 
 
+@pytest.mark.parametrize("line", ["33;$0.05;USD", "33;$0.05 USD", "33;USD 0.05;$"])
+def test_a_dollar_is_the_one_that_the_line_names(line: str) -> None:
+    assert read(line, "EUR").prices == {"33": Money(50_000, "USD")}
+
+
 def test_a_country_one_of_whose_prefixes_has_a_price_is_left_out_whole() -> None:
     sheet = read("1876;0,06;EUR\nJM;0,09;EUR")
 
