@@ -80,7 +80,8 @@ class _Tolerant(EmailPolicy):
         if len(value) <= _LONGEST_HEADER:
             # Python's parsers of headers raise whatever they like on what is none (IndexError, ...).
             with suppress(Exception):
-                return super().header_fetch_parse(name, value)
+                header: str = super().header_fetch_parse(name, value)
+                return header
         return stored.text(" ".join(value[:_LONGEST_HEADER].split()))
 
 
