@@ -1,7 +1,8 @@
 """How long a text is on the air: its encoding, its segments, and what made it Unicode.
 
 Source: 3GPP TS 23.038 §6.2.1 (alphabet, extension table, UCS-2) and TS 23.040 §9.2.3.24 (segments).
-`gsm_table.json` is the one table; `static/js/segments.js` carries it for the browser.
+`gsm_table.json` is the one table; `static/js/segments.js` carries it for the browser. What phones of
+Turkey, Spain and Portugal change in it (TS 23.038 Annex A) is in `gsm_national.json`, for reading only.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ import json
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 Encoding = Literal["gsm7", "ucs2"]
 
 _TABLE = json.loads(Path(__file__).with_name("gsm_table.json").read_text(encoding="utf-8"))
+# What a language's tables (TS 23.038 §6.2.1.2.4) have at the place of a basic character.
+_NATIONAL = json.loads(Path(__file__).with_name("gsm_national.json").read_text(encoding="utf-8"))
 
 _ESC = "\x1b"
 # The position of a character is its septet.
@@ -29,6 +33,13 @@ _REPLACEMENTS = str.maketrans(
 _SEPTETS = str.maketrans(
     {char: chr(septet) for septet, char in enumerate(_BASIC)}
     | {char: _ESC + chr(_BASIC.index(basic)) for char, basic in _EXTENSION.items()}
+)
+
+# The septets of Latin-1, _NO_SEPTET where there is none or there are two.
+_NO_SEPTET = b"\xff"
+_PLAIN = bytes(
+    _BASIC.index(char) if char in _BASIC and char != _ESC else _NO_SEPTET[0]
+    for char in map(chr, range(256))
 )
 
 # Escape itself is no character: in a text it would swallow the next one.
@@ -137,23 +148,43 @@ def encode(text: str, encoding: Encoding) -> bytes:
     """
     if encoding == "ucs2":
         return _LONE_SURROGATE.sub("\ufffd", text).encode("utf-16-be")
-    if encoding_of(text) != "gsm7":
+    if (found := septets(text)) is None:
         raise ValueError("This text has characters outside the GSM alphabet.")
-    return text.translate(_SEPTETS).encode("latin-1")
+    return found
 
 
-def decode(data: bytes, encoding: Encoding) -> str:
-    """Read what `encode` wrote; never raises, what means nothing becomes U+FFFD."""
+def septets(text: str) -> bytes | None:
+    """Give one septet per byte (unpacked), None for a text that GSM-7 cannot hold."""
+    try:
+        found = text.encode("latin-1").translate(_PLAIN)
+    except UnicodeEncodeError:
+        found = _NO_SEPTET
+    if _NO_SEPTET not in found:
+        return found  # most texts, in a tenth of the time
+    return text.translate(_SEPTETS).encode("latin-1") if _GSM_TEXT.fullmatch(text) else None
+
+
+def decode(data: bytes, encoding: Encoding, *, locking: int = 0, single: int = 0) -> str:
+    """Read what `encode` wrote; never raises, what means nothing becomes U+FFFD.
+
+    `locking` and `single` are the languages whose shift tables the text uses (TS 23.038 §6.2.1.2.4):
+    1 Turkish, 2 Spanish, 3 Portuguese; any other is read by the basic tables, as §6.2.1.2.2 asks.
+    """
     if encoding == "ucs2":
         return data.decode("utf-16-be", errors="replace")
-    basic = "".join(_BASIC[byte] if byte < len(_BASIC) else "\ufffd" for byte in data)
-    return re.sub(f"{_ESC}(.?)", _unescaped, basic, flags=re.DOTALL)
+    basic, unescaped = _tables(locking, single)
+    text = "".join(basic[byte] if byte < len(basic) else "\ufffd" for byte in data)
+    # §6.2.1.1: an escape with no meaning shows the basic character, two show a space.
+    return re.sub(f"{_ESC}(.?)", lambda match: unescaped.get(match[1], match[1]), text, flags=re.S)
 
 
-def _unescaped(match: re.Match[str]) -> str:
-    # TS 23.038 §6.2.1.1: an escape with no meaning shows the basic character, two show a space.
-    escaped = match[1]
-    return " " if escaped == _ESC else _UNESCAPED.get(escaped, escaped)
+@lru_cache(maxsize=32)
+def _tables(locking: int, single: int) -> tuple[str, dict[str, str]]:
+    """Give the character of each septet, and what such a character means behind an escape."""
+    changed: dict[str, str] = _NATIONAL["locking"].get(str(locking), {})
+    basic = "".join(changed.get(char, char) for char in _BASIC)
+    shifted = {**_UNESCAPED, **_NATIONAL["single"].get(str(single), {}), _ESC: " "}
+    return basic, {basic[_BASIC.index(char)]: meant for char, meant in shifted.items()}
 
 
 def _units(text: str, encoding: Encoding) -> int:

@@ -252,11 +252,13 @@ class Http:
         connections: int = 16,
     ) -> None:
         self.redactor = Redactor(secrets)
+        # For what is not HTTP: the same addresses may be called.
+        self.guard = guard or Guard()
         self._record = record
         self._session = requests.Session()
         # No proxies, no .netrc: the environment must not decide where credentials go.
         self._session.trust_env = False
-        adapter = _Adapter(guard or Guard(), connections)
+        adapter = _Adapter(self.guard, connections)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 

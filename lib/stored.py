@@ -15,6 +15,8 @@ _DIGEST = 32
 
 def text(value: object, longest: int | None = None) -> str:
     """Give `value` as every database stores it: no NUL, no half of a surrogate pair, not too long."""
+    if isinstance(value, str) and value.isascii() and "\x00" not in value:
+        return value[:longest]
     whole = str(value).replace("\x00", "�").encode("utf-8", "replace").decode()
     return whole[:longest]
 

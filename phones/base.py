@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
 from django import forms
@@ -24,6 +24,9 @@ from django.utils.translation import gettext_lazy as _
 from lib import stored
 from lib.http import Http, NoAnswer, NotSent
 from lib.mail import Mail
+
+if TYPE_CHECKING:
+    from phones.sessions import Session
 
 Words = str | Promise
 # Seconds. A provider that asks for more would hold a message, or the whole phone, for ever.
@@ -100,6 +103,7 @@ class Reason(TextChoices):
     GAVE_UP = "gave_up", _("It could not be handed over within a day")
     NO_ANSWER = "no_answer", _("The provider never answered")
     WORKER_LOST = "worker_lost", _("The worker stopped while it was being sent")
+    NOT_KNOWN = "not_known", _("The network does not know what became of it")
     PHONE_GONE = "phone_gone", _("Its phone was deleted")
     BY_HAND = "by_hand", _("Settled by hand")
 
@@ -154,12 +158,14 @@ class Sent:
     """The provider took it. `segments` and `cost` as it counts them, where it says so.
 
     `cost` is in millionths of `currency` (ISO 4217): 49000 and "EUR" are 4.9 cents.
+    `provider_ids` are those of each segment, in order, where the provider reports on each.
     """
 
     provider_id: str
     segments: int | None = None
     cost: int | None = None
     currency: str = ""
+    provider_ids: tuple[str, ...] = ()
 
 
 class Delivery(StrEnum):
@@ -168,6 +174,7 @@ class Delivery(StrEnum):
     SENT = "sent"  # on its way: handed to the network
     DELIVERED = "delivered"
     FAILED = "failed"
+    UNKNOWN = "unknown"  # the network itself does not know what became of it
 
 
 class Line(StrEnum):
@@ -183,6 +190,8 @@ class Line(StrEnum):
 class StatusReport:
     """News of a message, found by our `reference` or by `provider_id`; one of them is enough.
 
+    `aliases` are other names it may go by, for providers that write one id in two ways; they count
+    only for a message to `peer`, the number the report is about.
     `segments`, `cost` and `currency` as in `Sent`, of the whole message, where the report says them.
     """
 
@@ -193,6 +202,8 @@ class StatusReport:
     code: str = ""
     words: str = ""
     at: datetime | None = None
+    aliases: tuple[str, ...] = ()
+    peer: str = ""
     segments: int | None = None
     cost: int | None = None
     currency: str = ""
@@ -226,6 +237,7 @@ class IncomingSms:
 
     With `part` it is a piece of one, with a `provider_id` of its own where there is one. Its text may
     begin or end with half of a surrogate pair: phones cut an emoji in two.
+    Where the provider has no such id, a session gives `fingerprint` instead: all that it sent, digested.
     """
 
     sender: str
@@ -235,6 +247,7 @@ class IncomingSms:
     media: tuple[IncomingMedia, ...] = ()
     at: datetime | None = None
     part: Part | None = None
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -475,6 +488,8 @@ class PhoneType:
     bulk_size: ClassVar[int] = 1
     # Seconds between two looks of `poll`.
     poll_every: ClassVar[int] = 60
+    # It stays connected: `session` is what sends and receives, `send` is not used.
+    connected: ClassVar[bool] = False
     # Seconds after which `poll` is asked about a message that nothing was heard of.
     ask_after: ClassVar[int] = 0
     # Whether messages go elsewhere for each carrier, so that `OutgoingSms.carrier` must be looked up.
@@ -518,6 +533,14 @@ class PhoneType:
         `cursor` is what the last look gave, "" at first. Looks may overlap: the same news twice
         harms nothing. Raises a PhoneError, NotSent or NoAnswer.
         """
+        raise NotImplementedError
+
+    def account_name(self) -> str:
+        """Name the account at the provider, so that all its phones slow down together; "" = just this."""
+        return ""
+
+    def session(self) -> Session:
+        """Give a session, not yet started (connected)."""
         raise NotImplementedError
 
     def watch(self, seconds: float, stop: Callable[[], bool]) -> bool:

@@ -297,3 +297,14 @@ def test_the_browser_counts_as_the_server_does() -> None:
     assert len(answers) == len(texts)
     for text, answer in zip(texts, answers, strict=True):
         assert answer == in_python(text), ascii(text)
+
+
+@given(gsm_texts | any_texts)
+def test_septets_are_there_exactly_for_what_gsm_can_hold(text: str) -> None:
+    septets = gsm.septets(text)
+
+    if gsm.encoding_of(text) == "gsm7":
+        assert septets == JUDGE.encode(text)[0]
+        assert gsm.decode(septets or b"", "gsm7") == text
+    else:
+        assert septets is None
