@@ -1,10 +1,11 @@
 """Kill at random while 2,000 messages leave, then count what was lost and what was sent twice.
 
-    python -m bench.chaos [--seed 1] [--messages 2000] [--rate 60] [--database-url …]
+    python -m bench.chaos [--smpp] [--seed 1] [--messages 2000] [--rate 60] [--database-url …]
 
 It starts a site of its own and kills only what that site started: `kill -9` of each process and of
-the supervisor, and FLUSHALL. The simulator keeps an independent count, which is the judge. The same
-seed gives the same messages and the same kills; what each kill hits is up to the machine.
+the supervisor, and FLUSHALL. The simulator keeps an independent count, which is the judge; with
+`--smpp` it is npm's SMSC (`bench/storm.py`), which loses connections too. The same seed gives the same
+messages and the same kills; what each kill hits is up to the machine.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,8 @@ COMMANDS = {
     "tick": "manage.py tick",
     "simulator": "manage.py simulator",
     "queue server": "valkey-server",
+    "session": "manage.py session ",
+    "sessions": "manage.py sessions",
 }
 WEB = "gunicorn"
 # How often each is chosen. What sends and what it stands on is hit most.
@@ -63,12 +66,15 @@ class Chaos:
 
     site: Site
     chance: random.Random
+    weights: Mapping[str, int] = field(default_factory=lambda: WEIGHTS)
+    # Further strikes, by their names in `weights`: what they do says whether they hit.
+    others: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
     killed: Counter[str] = field(default_factory=Counter)
     missed: int = 0
 
     def strike(self) -> str:
         """Kill one thing; give what it was, or nothing when it was just not there."""
-        [kind] = self.chance.choices(list(WEIGHTS), list(WEIGHTS.values()))
+        [kind] = self.chance.choices(list(self.weights), list(self.weights.values()))
         if self._kill(kind):
             self.killed[kind] += 1
             return kind
@@ -87,6 +93,8 @@ class Chaos:
             return alive
         if kind == "flushall":
             return self._flush()
+        if kind in self.others:
+            return self.others[kind]()
         found = self._find(kind)
         return bool(found) and self.chance.choice(found).signal(signal.SIGKILL)
 
@@ -108,6 +116,8 @@ class Chaos:
 def run(options: argparse.Namespace, site: Site) -> bool:
     """Do one round and print it; say whether nothing was lost and nothing was sent twice."""
     site.join()
+    if options.smpp:
+        return run_smpp(options, site)
     from bench import ledger  # noqa: PLC0415 - it has models, which need the site's environment
 
     chaos = Chaos(site, random.Random(options.seed))
@@ -121,6 +131,27 @@ def run(options: argparse.Namespace, site: Site) -> bool:
 
     kills = ", ".join(f"{name} {times}" for name, times in sorted(chaos.killed.items()))
     print(f"seed {options.seed}, {options.messages} messages, {took:.0f} s")
+    print(f"kills        {chaos.killed.total()}: {kills}")
+    print(findings)
+    return findings.is_clean
+
+
+def run_smpp(options: argparse.Namespace, site: Site) -> bool:
+    """Do one round by SMPP and print it; say whether all that must hold holds."""
+    from bench import ledger, storm  # noqa: PLC0415 - as above
+
+    chance = random.Random(options.seed)
+    with storm.Storm(chance) as weather:
+        chaos = Chaos(site, chance, weights=storm.WEIGHTS, others=weather.strikes)
+        weather.compose(count=options.messages, rate=options.rate)
+        began = time.monotonic()
+        rage(chaos, ledger, seconds=options.seconds, quiet=options.quiet)
+        settle(chaos, weather.is_settled, seconds=options.settle)
+        took = time.monotonic() - began
+        findings = weather.compare(chaos.killed)
+
+    kills = ", ".join(f"{name} {times}" for name, times in sorted(chaos.killed.items()))
+    print(f"seed {options.seed}, {options.messages} messages by SMPP, {took:.0f} s")
     print(f"kills        {chaos.killed.total()}: {kills}")
     print(findings)
     return findings.is_clean
@@ -165,6 +196,7 @@ def settle(chaos: Chaos, is_settled: Callable[[], bool], *, seconds: float) -> N
 
 def options_from(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.chaos", description=__doc__.splitlines()[0])
+    parser.add_argument("--smpp", action="store_true", help="by an SMPP bind")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--messages", type=int, default=2000)
     parser.add_argument("--rate", type=float, default=150, help="segments per second")
@@ -182,6 +214,7 @@ def main(arguments: list[str]) -> int:
     options = options_from(arguments)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     env = {"SENDING_LEASE": str(LEASE), "TICK_SECONDS": "1"}
+    env |= {"ALLOW_PRIVATE_ADDRESSES": "127.0.0.1"} if options.smpp else {}
     try:
         with start(folder, database_url=options.database_url, env=env) as site:
             return 0 if run(options, site) else 1

@@ -131,6 +131,7 @@ class KannelPeer:
 
     folder: Path
     ports: Mapping[str, int]
+    verbosity: int = 0
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -192,7 +193,7 @@ class KannelPeer:
         with log:
             self.processes.append(
                 subprocess.Popen(
-                    [_binary(box), "-v", "0", str(self.folder / "kannel.conf")],
+                    [_binary(box), "-v", str(self.verbosity), str(self.folder / "kannel.conf")],
                     cwd=self.folder,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -205,16 +206,22 @@ class KannelPeer:
         return (self.folder / f"{box}.log").read_text(errors="replace")[-3000:]
 
 
-def start_kannel(groups: str, *, links: str = FAKE, base: str = BASE) -> KannelPeer:
+def start_kannel(
+    groups: str, *, links: str = FAKE, base: str = BASE, verbosity: int = 0
+) -> KannelPeer:
     """Start Kannel with the groups a phone shows; skip the test where there is no Kannel.
 
     Whatever ports and addresses the groups name, it listens on free ports of loopback. `links` are
-    groups `smsc`, left as they are but for the port of the fake one.
+    groups `smsc`, left as they are but for the port of the fake one. `verbosity` is 0 (debug) to 4.
     """
     for box in ("bearerbox", "smsbox"):
         _binary(box)
     names = ("admin-port", "smsbox-port", "sendsms-port", "port")
-    peer = KannelPeer(Path(tempfile.mkdtemp(prefix="smsapp-kannel-")), _free_ports(*names))
+    folder = Path(tempfile.mkdtemp(prefix="smsapp-kannel-"))
+    peer = KannelPeer(folder, _free_ports(*names), verbosity)
+    store = folder / "store"
+    if re.search(r"(?m)^store-type *= *spool", base):
+        store.mkdir()
     ports = {name: str(port) for name, port in peer.ports.items()}
     own = {
         **{name: value for name, value in ports.items() if name != "port"},
@@ -222,7 +229,7 @@ def start_kannel(groups: str, *, links: str = FAKE, base: str = BASE) -> KannelP
         "admin-interface": "127.0.0.1",
         "smsbox-interface": "127.0.0.1",
         "sendsms-interface": "127.0.0.1",
-        "store-location": str(peer.folder),
+        "store-location": str(store),
         "dlr-spool": str(peer.folder),
     }
     groups = _with(groups, {"password": f'"{PASSWORD}"'})

@@ -12,7 +12,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -69,7 +69,7 @@ class PostgresPeer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def start_postgres() -> PostgresPeer:
+def start_postgres(settings: Mapping[str, str] = FAST) -> PostgresPeer:
     """Make and start a cluster on a free loopback port; skip the test where there is no PostgreSQL."""
     binaries = _binaries()
     # Short: the path of a unix socket has at most 107 characters.
@@ -91,7 +91,7 @@ def start_postgres() -> PostgresPeer:
             "UTF8",
         ]
         _check([*initdb, "--locale=C", "--no-sync"])
-        options = "".join(f" -c {name}={value}" for name, value in FAST.items())
+        options = "".join(f" -c {name}={value}" for name, value in settings.items())
         options += f" -c port={peer.port} -c unix_socket_directories={folder}"
         start: list[str | Path] = [
             binaries / "pg_ctl",

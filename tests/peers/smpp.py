@@ -153,7 +153,7 @@ class Smsc:
         self._ask("set", values=values)
 
     def reset(self) -> None:
-        """Be as at the start: forget all news and what nobody acknowledged, count from 1 again."""
+        """Be as at the start: forget all news and what nobody acknowledged; numbers and ids begin anew."""
         self._ask("reset")
         self.news.clear()
 
@@ -254,7 +254,7 @@ class Smsc:
         err                     three digits
         form                    "both", "text" (of the message), "tlv" (0x001E and 0x0427)
         by                      "deliver_sm", "data_sm"
-        id                      another message_id      from, to: other addresses than the submit's
+        id                      another message_id      source, destination: other addresses
         nul                     False: no NUL at the end of 0x001E
         digits                  of the dates: 10, 12
         esm_class, text, tlvs   others; `message_state` other than that of `stat`
@@ -320,6 +320,17 @@ class Smsc:
 
     def wait_for_submits(self, count: int) -> list[Submit]:
         return [_submit(item) for item in self.wait_for("submit", count)]
+
+    def wait_for_text(self, text: str) -> Submit:
+        """Give the first submit of that text once it is there."""
+        found: list[Submit] = []
+
+        def came() -> bool:
+            found[:] = [one for item in self._of("submit") if (one := _submit(item)).text == text]
+            return bool(found)
+
+        self.wait_until(came, text)
+        return found[0]
 
     def wait_until(self, holds: Callable[[], bool], what: str = "that") -> None:
         """Wait for more news until it holds. Raises AssertionError when it does not."""

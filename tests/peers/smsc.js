@@ -164,14 +164,14 @@ function idOf (number, style) {
 }
 
 function receiptOf (submit, { stat = 'DELIVRD', err = '000', form = 'both', by = 'deliver_sm', nul = true, digits = 10,
-  id = submit.receiptId, esm_class = 4, text, tlvs = [], message_state = STATES[stat], from, to } = {}) {
+  id = submit.receiptId, esm_class = 4, text, tlvs = [], message_state = STATES[stat], source, destination } = {}) {
   const date = new Date().toISOString().replace(/\D/g, '').slice(2, 2 + digits)
   const words = text ?? `id:${id} sub:001 dlvrd:${stat === 'DELIVRD' ? '001' : '000'} submit date:${date} ` +
     `done date:${date} stat:${stat} err:${err} text:${submit.text || ''}`.slice(0, 150)
   const fields = {
     source_addr_ton: submit.fields.dest_addr_ton, source_addr_npi: submit.fields.dest_addr_npi,
-    source_addr: to ?? submit.fields.destination_addr, dest_addr_ton: submit.fields.source_addr_ton,
-    dest_addr_npi: submit.fields.source_addr_npi, destination_addr: from ?? submit.fields.source_addr,
+    source_addr: source ?? submit.fields.destination_addr, dest_addr_ton: submit.fields.source_addr_ton,
+    dest_addr_npi: submit.fields.source_addr_npi, destination_addr: destination ?? submit.fields.source_addr,
     esm_class, data_coding: 0,
   }
   const state = [[0x001e, Buffer.from(id + (nul ? '\0' : '')).toString('hex')]]
@@ -346,8 +346,8 @@ class Link {
     const number = ++submitCount
     const refused = typeof rule.kind === 'number' || rule.kind === 'nack'
     const submit = {
-      ...content, ...read(pdu, content), number, id: refused ? '' : idOf(number, rule.ids || settings.ids),
-      receiptId: idOf(number, settings.receipt_ids || rule.ids || settings.ids), system_id: this.bind && this.bind.system_id,
+      ...content, ...read(pdu, content), number, id: refused ? '' : idOf(number, rule.ids ?? settings.ids),
+      receiptId: idOf(number, settings.receipt_ids ?? rule.ids ?? settings.ids), system_id: this.bind && this.bind.system_id,
     }
     taken.set(number, submit)
     say({

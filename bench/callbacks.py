@@ -1,0 +1,89 @@
+"""The user's end of a gateway: an HTTP server that counts callbacks, `python -m bench.callbacks`.
+
+It prints its port and counts the different paths that are asked for; each line on stdin makes it say how
+many, and when the last one came (seconds of `time.monotonic`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# What Jasmin wants to read; Kannel reads the status alone.
+_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 10\r\n\r\nACK/Jasmin"
+
+
+class Running:
+    """A server in a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout
+        self.process = process
+        self.url = f"http://127.0.0.1:{process.stdout.readline().strip()}"
+
+    def count(self) -> tuple[int, float]:
+        """Give how many came, and when the last one did."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        count, last = self.process.stdout.readline().split()
+        return int(count), float(last)
+
+
+@contextmanager
+def running() -> Iterator[Running]:
+    command = [sys.executable, "-m", "bench.callbacks"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield Running(process)
+        finally:
+            process.kill()
+
+
+class Counter:
+    def __init__(self) -> None:
+        self.paths: set[bytes] = set()
+        self.last = 0.0
+
+    def tell(self) -> None:
+        for _line in sys.stdin:
+            print(len(self.paths), self.last, flush=True)
+
+
+class Link(asyncio.Protocol):
+    def __init__(self, counter: Counter) -> None:
+        self.counter = counter
+        self.buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        *requests, self.buffer = (self.buffer + data).split(b"\r\n\r\n")
+        for request in requests:
+            path = request.split(b" ", 2)[1]
+            if path not in self.counter.paths:
+                self.counter.paths.add(path)
+                self.counter.last = time.monotonic()
+        self.transport.write(_ANSWER * len(requests))
+
+
+async def _serve() -> None:
+    counter = Counter()
+    server = await asyncio.get_running_loop().create_server(lambda: Link(counter), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    threading.Thread(target=counter.tell, daemon=True).start()
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve())
