@@ -43,7 +43,8 @@ stopping = threading.Event()
 
 def redis(queue: str = DEFAULT) -> Redis:
     """Give this process's client of the queue server, for limits and flags that may be lost."""
-    return _client(str(settings.RQ_QUEUES[queue]["URL"]))
+    known = queue if queue in settings.RQ_QUEUES else SEND
+    return _client(str(settings.RQ_QUEUES[known]["URL"]))
 
 
 @functools.cache
@@ -57,7 +58,10 @@ def _client(url: str) -> Redis:
     return client
 
 
-def _jobs(queue: str) -> Queue:
+def jobs_of(queue: str) -> Queue:
+    """Give a queue of the settings, or any other: a connected phone has one of its own."""
+    if queue not in settings.RQ_QUEUES:
+        return Queue(queue, connection=redis(queue), serializer=JSONSerializer)
     jobs: Queue = django_rq.get_queue(queue, connection=redis(queue))
     return jobs
 
@@ -88,7 +92,7 @@ def _push(
         if wake and not redis(queue).set(wake, 1, nx=True, ex=_LOST_AFTER):
             return
         kept = _WAKE_KEPT if wake else _JOB_KEPT
-        _jobs(queue).enqueue(function, *arguments, result_ttl=0, failure_ttl=kept)
+        jobs_of(queue).enqueue(function, *arguments, result_ttl=0, failure_ttl=kept)
     except RedisError as error:
         logger.warning("The queue server does not answer (%s); the tick will find the work.", error)
 
@@ -103,12 +107,12 @@ def queue_is_up() -> bool:
 
 def waiting(queue: str = SEND) -> int:
     """Count the jobs that wait for a worker of this queue."""
-    return len(_jobs(queue))
+    return len(jobs_of(queue))
 
 
 def workers(queue: str) -> int:
     """Count the live workers of a queue. Raises QueueDown."""
-    return Worker.count(connection=redis(queue), queue=_jobs(queue))
+    return Worker.count(connection=redis(queue), queue=jobs_of(queue))
 
 
 class Worker(SimpleWorker):

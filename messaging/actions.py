@@ -15,12 +15,11 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import User
-from lib.jobs import wake
 from messaging import carrying
 from messaging.carrying import Load
 from messaging.composing import CannotSend
+from messaging.connected import rouse
 from messaging.models import Attempt, Message, Status
-from messaging.sending import pump
 from phones.base import Reason
 from phones.models import Phone
 from phones.prices import prices_to
@@ -142,7 +141,7 @@ def _restart(
         if changed:
             _note(message, phone, kind, by, now)
     if changed:
-        wake(pump, phone.pk)
+        rouse(phone)
     return bool(changed)
 
 

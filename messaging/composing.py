@@ -13,10 +13,9 @@ from django.utils import timezone
 from accounts.models import User, Workspace
 from contacts.services import opted_out
 from lib import gsm
-from lib.jobs import wake
+from messaging.connected import rouse
 from messaging.conversations import note_outgoing
 from messaging.models import Direction, Media, Message, Priority, Status
-from messaging.sending import pump
 from phones.base import Reason
 from phones.models import Phone
 from phones.prices import Tariff, tariff_of
@@ -102,7 +101,7 @@ def create(
         if Message.objects.filter(workspace=workspace, submission=submission).exists():
             raise AlreadySent from error
         raise
-    wake(pump, phone.pk)
+    rouse(phone)
     return Composed(
         queued=[m for m in messages if m.status == Status.QUEUED],
         skipped=[m for m in messages if m.status == Status.SKIPPED],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.db import models
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -44,6 +45,10 @@ class Priority(models.IntegerChoices):
     BULK = 9, _("Bulk")
 
 
+# The condition of the indexes by provider id, in their words: SQLite uses a partial index for no others.
+IS_NAMED = RawSQL("NOT (provider_id = '')", [], models.BooleanField())
+
+
 class Message(models.Model):
     """One message between us and one number, in one direction.
 
@@ -55,7 +60,11 @@ class Message(models.Model):
     came in parts, and not all of them have come.
     """
 
-    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="messages")
+    # Every index costs each change of a message: those below begin with the workspace, and who asks for
+    # one person's messages has a workspace.
+    workspace = models.ForeignKey(
+        Workspace, models.CASCADE, related_name="messages", db_index=False
+    )
     direction = models.CharField(max_length=3, choices=Direction.choices)
     status = models.CharField(max_length=10, choices=Status.choices)
     phone = models.ForeignKey(Phone, models.PROTECT, related_name="messages")
@@ -68,7 +77,9 @@ class Message(models.Model):
     partial = models.BooleanField(default=False)
     priority = models.PositiveSmallIntegerField(default=Priority.NORMAL, choices=Priority.choices)
     submission = models.UUIDField(default=uuid.uuid4)
-    created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    created_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
 
     created_at = models.DateTimeField(default=timezone.now)
     send_at = models.DateTimeField(default=timezone.now)
@@ -247,6 +258,35 @@ class Attempt(models.Model):
         return self.kind
 
 
+class Segment(models.Model):
+    """One segment of a longer message, where the provider reports on each.
+
+    `state` is a `phones.base.Delivery`. `phone` is the one it left by.
+    """
+
+    message = models.ForeignKey(Message, models.CASCADE, related_name="pieces")
+    phone = models.ForeignKey(Phone, models.CASCADE, related_name="+")
+    number = models.PositiveSmallIntegerField()
+    provider_id = models.CharField(max_length=100, blank=True)
+    state = models.CharField(max_length=10, default="sent")
+    reason = models.CharField(max_length=20, blank=True, choices=Reason.choices)
+    code = models.CharField(max_length=40, blank=True)
+    words = models.CharField(max_length=500, blank=True)
+    reported_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["phone", "provider_id"],
+                condition=~models.Q(provider_id=""),
+                name="segment_provider_id",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.state}"
+
+
 class LookUp(models.Model):
     """A number (E.164) whose carrier is being looked up through `phone`, or is to be again.
 
@@ -275,7 +315,8 @@ class LookUp(models.Model):
 class Report(models.Model):
     """A status report: parked until its message is known, kept for the timeline once it is.
 
-    `state` is a `phones.base.Delivery`. Reports that never match are listed on the phone's page.
+    `state` is a `phones.base.Delivery`; `aliases` and `peer` are as in a StatusReport. Reports that
+    never match are listed on the phone's page.
     """
 
     phone = models.ForeignKey(Phone, models.CASCADE, related_name="reports")
@@ -284,6 +325,8 @@ class Report(models.Model):
     )
     state = models.CharField(max_length=10)
     provider_id = models.CharField(max_length=100, blank=True)
+    aliases = models.JSONField(default=list, blank=True)
+    peer = models.CharField(max_length=40, blank=True)
     reason = models.CharField(max_length=20, blank=True)
     code = models.CharField(max_length=40, blank=True)
     words = models.CharField(max_length=500, blank=True)

@@ -21,9 +21,10 @@ from django.utils import timezone
 from lib import bulk, stored
 from lib.http import Trace
 from lib.stored import DatabaseAway
-from messaging import costs, receiving
-from messaging.models import Attempt, Message, Status
+from messaging import costs, receiving, reporting
+from messaging.models import Attempt, Message, Segment, Status
 from phones.base import (
+    Attachment,
     BadNumber,
     Misconfigured,
     OptedOut,
@@ -51,13 +52,27 @@ _INSIST = 60
 
 
 @dataclass(frozen=True, slots=True)
+class Claimed:
+    """What sending needs of a message. `key` is the same at each try, and nowhere else."""
+
+    pk: int
+    peer: str
+    text: str
+    flash: bool
+    key: str
+    segments: int
+    attempts: int
+    media: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """One message's end of the hand-over: `sent` or `error`, and the exchanges with the provider.
 
     `unreachable` = nothing could leave at all, so the next message would fare no better.
     """
 
-    message: Message
+    message: Claimed
     sent: Sent | None = None
     error: PhoneError | None = None
     unreachable: bool = False
@@ -94,13 +109,13 @@ def judge(outcome: Outcome, phone: Phone, now: datetime) -> Verdict:
         return Verdict(Status.QUEUED, kind=Attempt.Kind.PAUSED, not_before=now)
     if isinstance(error, Rejected):
         return Verdict(Status.FAILED, _reason(error), Attempt.Kind.FAILED)
-    return unknown(message, phone, now, Reason.NO_ANSWER)
+    return unknown(message.attempts, phone, now, Reason.NO_ANSWER)
 
 
-def unknown(message: Message, phone: Phone, now: datetime, reason: Reason) -> Verdict:
-    """Say what to do with a message that may or may not have left."""
-    if phone.resend_unknown and message.attempts < RESENDS:
-        wait = timedelta(seconds=backoff(message.attempts))
+def unknown(attempts: int, phone: Phone, now: datetime, reason: Reason) -> Verdict:
+    """Say what to do with a message that may or may not have left, after so many attempts."""
+    if phone.resend_unknown and attempts < RESENDS:
+        wait = timedelta(seconds=backoff(attempts))
         return Verdict(Status.QUEUED, kind=Attempt.Kind.UNKNOWN, not_before=now + wait, counts=True)
     return Verdict(Status.UNKNOWN, reason, Attempt.Kind.UNKNOWN)
 
@@ -116,48 +131,56 @@ def _reason(error: Rejected) -> Reason:
     return Reason.OPTED_OUT if isinstance(error, OptedOut) else Reason.REJECTED
 
 
-def record(run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome]) -> None:
+def record(
+    run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome], *, patience: float = _INSIST
+) -> None:
     """Write the outcomes of one run, in one transaction, insisting while the database is away.
 
     One that cannot be stored is written without what the provider said, and costs the others nothing.
     """
     try:
-        _insist(run, phone, outcomes)
+        _insist(run, phone, outcomes, patience)
     except DatabaseAway:
         raise
     except (DatabaseError, ValueError, TypeError, OverflowError):
         logger.exception("%s results of phone %s cannot be stored", len(outcomes), phone.pk)
-        _record_apart(run, phone, outcomes)
+        _record_apart(run, phone, outcomes, patience)
     # The tick matches them too; a failure here must not take what else is in flight with it.
     with suppress(DatabaseError, *DatabaseAway):
-        receiving.match_parked(phone, [o.sent.provider_id for o in outcomes if o.sent])
+        reporting.match_parked(phone, [name for o in outcomes if o.sent for name in _names(o.sent)])
 
 
-def _insist(run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome]) -> None:
-    """Record in one transaction, trying for _INSIST seconds: what is lost here is money spent without
-    a trace. After that the lease ends and the messages become unknown.
+def _names(sent: Sent) -> tuple[str, ...]:
+    return sent.provider_ids or (sent.provider_id,)
+
+
+def _insist(run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome], patience: float) -> None:
+    """Record in one transaction, trying for `patience` seconds: what is lost here is money spent
+    without a trace. After that the lease ends and the messages become unknown.
     """
-    deadline = time.monotonic() + _INSIST
+    deadline = time.monotonic() + patience
     while True:
         try:
             with transaction.atomic():
                 return _record(run, phone, outcomes)
         except DatabaseAway as error:
-            if time.monotonic() > deadline:
+            if time.monotonic() >= deadline:
                 raise
             logger.warning("%s results wait for the database: %s", len(outcomes), error)
             connection.close()
             time.sleep(0.5)
 
 
-def _record_apart(run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome]) -> None:
+def _record_apart(
+    run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome], patience: float
+) -> None:
     if len(outcomes) > 1:
         for outcome in outcomes:
-            record(run, phone, [outcome])
+            record(run, phone, [outcome], patience=patience)
     elif outcomes[0].traces:
-        record(run, phone, [replace(outcomes[0], traces=())])
+        record(run, phone, [replace(outcomes[0], traces=())], patience=patience)
     elif outcomes[0].sent and outcomes[0].sent != Sent(""):
-        record(run, phone, [replace(outcomes[0], sent=Sent(""))])
+        record(run, phone, [replace(outcomes[0], sent=Sent(""))], patience=patience)
 
 
 _COLUMNS = (
@@ -178,10 +201,10 @@ _ASSIGN = f"""
     ended_at = CASE WHEN {_COUNTS} THEN v.ended_at ELSE m.ended_at END,
     claim = CASE WHEN v.status = 'queued' THEN NULL ELSE m.claim END,
     lease_until = CASE WHEN v.status = 'queued' THEN NULL ELSE m.lease_until END,
-    not_before = v.not_before,
+    not_before = COALESCE(v.not_before, m.not_before),
     attempts = v.attempts,
     provider_id = CASE WHEN v.provider_id = '' THEN m.provider_id ELSE v.provider_id END,
-    segments = v.segments,
+    segments = COALESCE(v.segments, m.segments),
     cost = CASE WHEN {_TELLS_COST} THEN v.cost ELSE m.cost END,
     currency = CASE WHEN {_TELLS_COST} THEN v.currency ELSE m.currency END,
     cost_is_estimate = m.cost_is_estimate AND v.cost IS NULL,
@@ -204,7 +227,15 @@ def _record(run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome]) -> None:
         )
     )
     Attempt.objects.bulk_create(
-        [_attempt(o, v, now) for o, v in verdicts if v.kind and o.message.pk in written]
+        [_attempt(phone, o, v, now) for o, v in verdicts if v.kind and o.message.pk in written]
+    )
+    Segment.objects.bulk_create(
+        [
+            piece
+            for o in outcomes
+            if o.sent and o.message.pk in written
+            for piece in _pieces(phone, o)
+        ]
     )
     Exchange.objects.bulk_create(
         [exchange(phone, trace, o.message.pk) for o in outcomes for trace in o.traces]
@@ -222,26 +253,37 @@ def _row(outcome: Outcome, verdict: Verdict, now: datetime) -> tuple[object, ...
         message.pk,
         verdict.status,
         stored.name(sent.provider_id or "") if sent else "",
-        (sent and costs.counted(sent)) or message.segments,
+        costs.counted(sent) if sent else None,
         cost,
         currency,
         verdict.reason,
         error.code[:40] if error else "",
         error.words[:500] if error else "",
-        verdict.not_before or message.not_before,
+        verdict.not_before,
         message.attempts + verdict.counts,
         now if sent else None,
         now if ended else None,
     )
 
 
-def _attempt(outcome: Outcome, verdict: Verdict, now: datetime) -> Attempt:
+def _pieces(phone: Phone, outcome: Outcome) -> list[Segment]:
+    """Give the rows that keep the provider's id of each segment."""
+    names = outcome.sent.provider_ids if outcome.sent else ()
+    return [
+        Segment(
+            message_id=outcome.message.pk, phone=phone, number=number, provider_id=stored.name(name)
+        )
+        for number, name in enumerate(names, 1)
+    ]
+
+
+def _attempt(phone: Phone, outcome: Outcome, verdict: Verdict, now: datetime) -> Attempt:
     error = outcome.error
     waits = verdict.status == Status.QUEUED and verdict.kind != Attempt.Kind.PAUSED
     return Attempt(
-        message=outcome.message,
+        message_id=outcome.message.pk,
         kind=verdict.kind or "",
-        phone_id=outcome.message.phone_id,
+        phone=phone,
         code=error.code[:40] if error else "",
         words=error.words[:500] if error else "",
         next_at=verdict.not_before if waits else None,

@@ -7,9 +7,8 @@ from typing import Any
 from django.dispatch import receiver
 from django.utils import timezone
 
-from lib.jobs import wake
+from messaging.connected import rouse
 from messaging.models import Message, Status
-from messaging.sending import pump
 from phones.base import Reason
 from phones.models import Phone
 from phones.signals import phone_deleted, phone_ready
@@ -18,7 +17,7 @@ from phones.signals import phone_deleted, phone_ready
 @receiver(phone_ready)
 def send_waiting(*, phone: Phone, **_: Any) -> None:
     """Send what waited for this phone."""
-    wake(pump, phone.pk)
+    rouse(phone)
 
 
 @receiver(phone_deleted)

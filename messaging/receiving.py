@@ -1,28 +1,23 @@
 """Receiving: what providers tell us becomes rows, once, in any order and however often it is said.
 
-States only rise. A report is a conditional UPDATE that names the states it may follow; `delivered`
-beats `failed`, whichever comes first, so every permutation of the same reports ends the same.
+Status reports, which only raise states, are in `reporting`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, F, OuterRef, Q
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from contacts.models import OptOut
 from contacts.services import opt_in, opt_out
 from lib import e164, gsm, stored
 from lib.jobs import enqueue
-from messaging import costs, media, parts
+from messaging import media, parts, reporting
 from messaging.conversations import note_incoming, note_more
-from messaging.models import Attempt, Call, Direction, Message, PartSet, Report, Status
+from messaging.models import Call, Direction, Message, PartSet, Status
 from phones.base import (
-    Delivery,
     Event,
     IncomingCall,
     IncomingSms,
@@ -32,20 +27,6 @@ from phones.base import (
 )
 from phones.models import Phone
 
-# Which states a report may follow. A message that waits again, after an unknown outcome, or was
-# cancelled meanwhile, may still turn out to have arrived the first time: `claimed_at` tells.
-# One that waits to be sent again by itself (`attempts`) is not, once anything is known of the first
-# copy; what a person sends again is held back by its delivery only.
-_FLYING = Q(status__in=[Status.SENDING, Status.SENT, Status.UNKNOWN])
-_LEFT_BEFORE = Q(status__in=[Status.QUEUED, Status.CANCELLED], claimed_at__isnull=False)
-_AGAIN_BY_ITSELF = Q(status=Status.QUEUED, claimed_at__isnull=False, attempts__gt=0)
-_MAY_FOLLOW = {
-    Delivery.SENT: Q(status__in=[Status.SENDING, Status.UNKNOWN]) | _AGAIN_BY_ITSELF,
-    Delivery.FAILED: _FLYING | _AGAIN_BY_ITSELF,
-    Delivery.DELIVERED: _FLYING | Q(status=Status.FAILED) | _LEFT_BEFORE,
-}
-# Parked reports are matched for this long; then they stay listed on the phone's page.
-_PARKED = timedelta(days=2)
 # Seconds that a call is believed to have lasted at most.
 _LONGEST_CALL = 7 * 24 * 3600
 # Characters that an opt-out keeps of a number or a name.
@@ -54,16 +35,17 @@ _LONGEST_NUMBER = 20
 
 def apply(phone: Phone, events: Sequence[Event]) -> list[int]:
     """Store what a callback said, in one transaction; give the ids of the messages it was about."""
+    reports = [event for event in events if isinstance(event, StatusReport)]
+    others = [event for event in events if not isinstance(event, StatusReport)]
     with transaction.atomic():
         # Before anything else is locked: who locks in one order does not wait for each other.
-        if any(isinstance(event, IncomingSms) and parts.is_part(event) for event in events):
+        if any(isinstance(event, IncomingSms) and parts.is_part(event) for event in others):
             parts.lock(phone)
-        return [pk for event in events if (pk := _apply(phone, event))]
+        about = reporting.apply(phone, reports) if reports else []
+        return [*about, *(pk for event in others if (pk := _apply(phone, event)))]
 
 
-def _apply(phone: Phone, event: Event) -> int | None:
-    if isinstance(event, StatusReport):
-        return report(phone, event)
+def _apply(phone: Phone, event: IncomingSms | IncomingCall | OptOutNotice) -> int | None:
     if isinstance(event, IncomingSms):
         return store_incoming(phone, event)
     if isinstance(event, IncomingCall):
@@ -71,135 +53,6 @@ def _apply(phone: Phone, event: Event) -> int | None:
     else:
         heed(phone, event)
     return None
-
-
-def report(phone: Phone, event: StatusReport) -> int | None:
-    """Apply a status report, or park it until its message is known."""
-    message = _find(phone, event)
-    if message is not None:
-        raise_state(message, event)
-        return message
-    _park(phone, event)
-    # The send may have been recorded between our look and our note; one of the two sees the other.
-    transaction.on_commit(lambda: match_parked(phone, [event.provider_id]))
-    return None
-
-
-def _park(phone: Phone, event: StatusReport) -> None:
-    same = {
-        "phone": phone,
-        "message": None,
-        "provider_id": stored.name(event.provider_id),
-        "state": event.state,
-        "code": stored.text(event.code, 40),
-    }
-    cost, currency = costs.told(event)
-    # Not get_or_create: two that came at the same moment would make it fail for ever after.
-    if not Report.objects.filter(**same).exists():
-        Report.objects.create(
-            **same,
-            reason=stored.text(event.reason, 20),
-            words=stored.text(event.words, 500),
-            reported_at=event.at,
-            segments=costs.counted(event),
-            cost=cost,
-            currency=currency,
-        )
-
-
-def _find(phone: Phone, event: StatusReport) -> int | None:
-    """Give the id of the message a report is about, by our reference, else by the provider's id."""
-    ours = Message.objects.filter(workspace=phone.workspace_id, direction=Direction.OUT)
-    # A reference is a 64-bit id; anything else is foreign and must not reach the database.
-    if event.reference.isascii() and event.reference.isdigit() and len(event.reference) < 19:
-        # A message that was moved has left by this phone too, if its trail says so.
-        by_this = Q(phone=phone) | Exists(
-            Attempt.objects.filter(message=OuterRef("pk"), phone=phone)
-        )
-        found = ours.filter(by_this, pk=int(event.reference))
-        if pk := found.values_list("pk", flat=True).first():
-            return pk
-    if not event.provider_id:
-        return None
-    ours = ours.filter(phone=phone)
-    ours = ours.filter(provider_id=stored.name(event.provider_id))
-    return ours.values_list("pk", flat=True).first()
-
-
-def raise_state(message: int, event: StatusReport) -> bool:
-    """Raise a message's state where the report says more than we knew; say whether it did."""
-    now = timezone.now()
-    at = min(event.at, now) if event.at else now
-    row = Message.objects.filter(pk=message)
-    if event.provider_id:
-        # The callback came before the answer to our request: keep the name it goes by.
-        row.filter(provider_id="").update(provider_id=stored.name(event.provider_id))
-    # What it cost is news whatever its state; a report that says nothing of it takes nothing back.
-    if told := costs.changes(event):
-        row.update(**told)
-    changed = row.filter(_MAY_FOLLOW[event.state]).update(**_changes(event, at, now))
-    return bool(changed)
-
-
-def _changes(event: StatusReport, at: datetime, now: datetime) -> dict[str, object]:
-    said = {"code": stored.text(event.code, 40), "words": stored.text(event.words, 500)}
-    if event.state == Delivery.SENT:
-        return {
-            "status": Status.SENT,
-            "sent_at": Coalesce(F("sent_at"), at),
-            "reason": Reason.NONE,
-            "ended_at": None,
-            **said,
-        }
-    if event.state == Delivery.FAILED:
-        reason = stored.text(event.reason, 20) or Reason.REJECTED
-        return {"status": Status.FAILED, "ended_at": now, "reason": reason, **said}
-    return {
-        "status": Status.DELIVERED,
-        "delivered_at": at,
-        "ended_at": now,
-        "sent_at": Coalesce(F("sent_at"), at),
-        "reason": Reason.NONE,
-        **said,
-    }
-
-
-def match_parked(phone: Phone, provider_ids: Sequence[str]) -> int:
-    """Apply the parked reports about these provider ids; give how many found their message."""
-    wanted = [stored.name(name) for name in provider_ids if name]
-    if not wanted:
-        return 0
-    parked = Report.objects.filter(phone=phone, message=None, provider_id__in=wanted)
-    return sum(_match(phone, item) for item in parked.order_by("id"))
-
-
-def match_all_parked() -> int:
-    """Look once more for the messages of lately parked reports, e.g. after a worker was killed."""
-    lately = Report.objects.filter(message=None, created_at__gt=timezone.now() - _PARKED)
-    # One phone whose settings cannot be decrypted must not hide the reports of the others.
-    rows = lately.select_related("phone").defer("phone__settings").order_by("-id")[:500]
-    return sum(_match(item.phone, item) for item in rows)
-
-
-def _match(phone: Phone, parked: Report) -> bool:
-    event = StatusReport(
-        state=Delivery(parked.state),
-        provider_id=parked.provider_id,
-        reason=parked.reason,
-        code=parked.code,
-        words=parked.words,
-        at=parked.reported_at,
-        segments=parked.segments,
-        cost=parked.cost,
-        currency=parked.currency,
-    )
-    message = _find(phone, event)
-    if message is None:
-        return False
-    with transaction.atomic():
-        raise_state(message, event)
-        Report.objects.filter(pk=parked.pk).update(message=message)
-    return True
 
 
 def store_incoming(phone: Phone, event: IncomingSms) -> int | None:

@@ -14,28 +14,31 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import BooleanField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from contacts import carriers as known_carriers
 from contacts.models import NumberCarrier
+from lib import bulk
 from lib.http import NoAnswer, NotSent, Trace
 from lib.jobs import SEND, QueueDown, awake, enqueue, stopping, waiting, wake
 from lib.stored import DatabaseAway
 from messaging import alerts, media
 from messaging.gateways import carrier_by
 from messaging.models import Message, Status
-from messaging.outcomes import Outcome, record
-from phones import limits, services
+from messaging.outcomes import Claimed, Outcome, record
+from phones import leases, limits, services
 from phones.base import (
+    Attachment,
     BadAnswer,
     Misconfigured,
     NoCredit,
@@ -50,7 +53,7 @@ from phones.base import (
 from phones.health import kind_of
 from phones.lines import hushed, line, redactor_of
 from phones.lookups import asker_of
-from phones.models import PauseReason, Phone
+from phones.models import Lease, PauseReason, Phone
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +70,8 @@ _WIDTH_OF_BULK = 2
 
 _Flight = Future[list[Outcome]]
 # {number: its carrier's slug, or why it has none}
-_Carriers = dict[str, str | Rejected]
+_Carriers = Mapping[str, str | Rejected]
+_NO_CARRIERS: _Carriers = {}
 # In the very words of the index `message_order`: SQLite takes a partial index for an IN only where it
 # reads the same values as text, and would else look through all the phone has ever sent.
 _UNDER_WAY = RawSQL("status IN ('queued', 'sending')", [], BooleanField())
@@ -104,37 +108,98 @@ def due(phone: Phone) -> QuerySet[Message]:
     ).order_by("priority", "not_before", "id")
 
 
-def claim(phone: Phone, run: uuid.UUID, limit: int, *, alike: bool = False) -> list[Message]:
-    """Make up to `limit` due messages ours, durably, and give them.
+def claim(
+    phone: Phone, run: uuid.UUID, limit: int, *, alike: bool = False, lease: Lease | None = None
+) -> list[Claimed]:
+    """Make up to `limit` due messages ours, durably, in one statement, and give them.
 
     `alike` = only those that one request can carry: they say the same, and have no picture.
+    With a `lease`, only while it is ours. Raises leases.Lost.
     """
     with transaction.atomic():
+        if lease:
+            leases.hold(lease)
         chosen = _alike(due(phone)) if alike else due(phone)
-        if connection.features.has_select_for_update_skip_locked:
-            chosen = chosen.select_for_update(skip_locked=True, of=("self",))
-        messages = list(chosen.prefetch_related("media")[:limit])
-        if not messages:
+        if chosen is None:
             return []
-        now = timezone.now()
-        ids = [message.pk for message in messages]
-        ours = Message.objects.filter(id__in=ids, status=Status.QUEUED).update(
-            status=Status.SENDING,
-            claim=run,
-            claimed_at=now,
-            lease_until=now + timedelta(seconds=settings.SENDING_LEASE),
-        )
-        # They are locked since we chose them, by their rows or by SQLite's one writer.
-        if ours != len(messages):
-            raise OperationalError("Messages changed while they were being claimed.")
-    return messages
+        rows = _take(chosen[:limit], run)
+        media = _media_of([row[0] for row in rows]) if phone.kind.can.mms_out else {}
+    return [_claimed(row, media) for row in sorted(rows, key=lambda row: (row[1], row[2], row[0]))]
 
 
-def _alike(chosen: QuerySet[Message]) -> QuerySet[Message]:
+_TAKEN = "id, priority, not_before, peer, text, flash, submission, segments, attempts"
+
+
+def _take(chosen: QuerySet[Message], run: uuid.UUID) -> list[tuple[Any, ...]]:
+    """Make the chosen messages `sending`; give their columns _TAKEN, in no order."""
+    ids = chosen.values("pk")
+    if connection.features.has_select_for_update_skip_locked:
+        ids = ids.select_for_update(skip_locked=True, of=("self",))
+    wanted, arguments = ids.query.get_compiler(connection=connection).as_sql()
+    # They are locked as they are chosen, by their rows or by SQLite's one writer. An array is found once;
+    # PostgreSQL might look for a sub-query again, and lock other rows.
+    one_of = f"= ANY(ARRAY({wanted}))" if connection.vendor == "postgresql" else f"IN ({wanted})"
+    now = timezone.now()
+    values = {
+        "claim": run,
+        "claimed_at": now,
+        "lease_until": now + timedelta(seconds=settings.SENDING_LEASE),
+    }
+    prepared = bulk.prepared(Message, list(values), [list(values.values())])
+    # Every part of this statement is ours; values travel as parameters.
+    sql = (
+        f"UPDATE {Message._meta.db_table} SET status = 'sending', "  # noqa: S608
+        f"claim = %s, claimed_at = %s, lease_until = %s "
+        f"WHERE id {one_of} RETURNING {_TAKEN}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*prepared, *arguments])
+        return list(cursor.fetchall())
+
+
+def _media_of(ids: Sequence[int]) -> dict[int, list[Attachment]]:
+    """Give {message's id: its pictures}."""
+    found: dict[int, list[Attachment]] = {}
+    links = Message.media.through.objects.filter(message__in=ids).select_related("media")
+    for link in links.order_by("id"):
+        found.setdefault(link.message_id, []).append(media.attachment(link.media))
+    return found
+
+
+def _claimed(row: tuple[Any, ...], pictures: Mapping[int, list[Attachment]]) -> Claimed:
+    pk, _, _, peer, text, flash, submission, segments, attempts = row
+    # SQLite gives a UUID as its 32 digits.
+    digits = submission if isinstance(submission, str) else submission.hex
+    return Claimed(
+        pk=pk,
+        peer=peer,
+        text=text,
+        flash=bool(flash),
+        key=f"{digits[:16]}-{pk}",
+        segments=segments,
+        attempts=attempts,
+        media=tuple(pictures.get(pk, ())),
+    )
+
+
+def release(run: uuid.UUID, ids: Sequence[int]) -> int:
+    """Give messages back of which no byte left; give how many were still ours."""
+    ours = Message.objects.filter(id__in=ids, claim=run, status=Status.SENDING)
+    return ours.update(status=Status.QUEUED, claim=None, lease_until=None)
+
+
+def prolong(run: uuid.UUID, ids: Sequence[int]) -> None:
+    """Keep messages that have no result yet for another while."""
+    until = timezone.now() + timedelta(seconds=settings.SENDING_LEASE)
+    ours = Message.objects.filter(id__in=ids, claim=run, status=Status.SENDING)
+    ours.update(lease_until=until)
+
+
+def _alike(chosen: QuerySet[Message]) -> QuerySet[Message] | None:
     """Give those of `chosen` that say the same as the first; only that one if it has a picture."""
     first = chosen.first()
     if first is None:
-        return chosen.none()
+        return None
     if first.media.exists():
         return chosen.filter(pk=first.pk)
     return chosen.filter(text=first.text, flash=first.flash, media=None)
@@ -199,7 +264,7 @@ class Run:
         time.sleep(min(nap, _NAP_SHARED if shared else _NAP))
         return not shared
 
-    def _next(self, room: int) -> tuple[list[list[Message]], float]:
+    def _next(self, room: int) -> tuple[list[list[Claimed]], float]:
         """Claim what the rate allows: (one list per request, seconds to wait if it allows none).
 
         With the queue server or the database away the run ends, once what flies has landed.
@@ -226,7 +291,7 @@ class Run:
             return [messages] if messages else [], 0.0
         return [[message] for message in messages], 0.0
 
-    def _carriers_of(self, batches: list[list[Message]]) -> _Carriers | None:
+    def _carriers_of(self, batches: list[list[Claimed]]) -> _Carriers | None:
         """Give each number's carrier to a phone that goes by it, None while the database is away."""
         if not (self._by_carrier and batches):
             return {}
@@ -237,14 +302,14 @@ class Run:
             return None
         return {row.number: carrier_by(self.phone, row) for row in rows}
 
-    def _hand_over(self, batch: list[Message], carriers: _Carriers | None) -> list[Outcome]:
+    def _hand_over(self, batch: list[Claimed], carriers: _Carriers | None) -> list[Outcome]:
         """Send what one request carries. Runs in a thread of the pool and touches no database."""
         self._traces.kept = []
         error, unreachable = None, False
         try:
             if carriers is None:
                 raise Temporary("The carriers of the numbers could not be looked up.")
-            return self._sent([_outgoing(message, carriers) for message in batch], batch)
+            return self._sent([as_outgoing(message, carriers) for message in batch], batch)
         except PhoneError as problem:
             error = problem
         except (NotSent, NoAnswer) as problem:
@@ -260,7 +325,7 @@ class Run:
             error = BadAnswer(f"This phone type has an error: {type(problem).__name__}.")
         return self._outcomes(batch, [error] * len(batch), unreachable)
 
-    def _sent(self, outgoing: list[OutgoingSms], batch: list[Message]) -> list[Outcome]:
+    def _sent(self, outgoing: list[OutgoingSms], batch: list[Claimed]) -> list[Outcome]:
         if len(batch) == 1:
             return self._outcomes(batch, [self._line.send(outgoing[0])])
         results = self._line.send_many(outgoing)
@@ -270,7 +335,7 @@ class Run:
 
     def _outcomes(
         self,
-        batch: list[Message],
+        batch: list[Claimed],
         results: Sequence[Sent | PhoneError],
         unreachable: bool = False,
     ) -> list[Outcome]:
@@ -351,16 +416,17 @@ def _land(flying: set[_Flight], nap: float) -> set[_Flight]:
     return landed
 
 
-def _outgoing(message: Message, carriers: _Carriers) -> OutgoingSms:
+def as_outgoing(message: Claimed, carriers: _Carriers = _NO_CARRIERS) -> OutgoingSms:
+    """Give what a phone type hands over. Raises Rejected where its carrier cannot be known."""
     carrier = carriers.get(message.peer, "")
     if isinstance(carrier, Rejected):
         raise carrier
     return OutgoingSms(
         reference=str(message.pk),
-        key=f"{message.submission.hex[:16]}-{message.pk}",
+        key=message.key,
         to=message.peer,
         text=message.text,
-        media=tuple(media.attachment(item) for item in message.media.all()),
+        media=message.media,
         flash=message.flash,
         carrier=carrier,
     )
@@ -370,9 +436,12 @@ def send_due(phone: Phone, *, stop: Callable[[], bool], others: Callable[[], boo
     """Give a phone its turn; say whether it should get another one at once."""
     if phone.is_paused or phone.is_deleted:
         return False
-    if kind_of(phone) is None:
+    kind = kind_of(phone)
+    if kind is None:
         _pause_without_type(phone)
         return False
+    if kind.connected:
+        return False  # its session sends
     return Run(phone, stop=stop, others=others)() and due(phone).exists()
 
 

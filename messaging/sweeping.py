@@ -9,11 +9,11 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from lib.jobs import enqueue, wake
+from lib.jobs import enqueue
 from messaging import media
+from messaging.connected import rouse
 from messaging.models import Attempt, Message, Status
 from messaging.outcomes import unknown
-from messaging.sending import pump
 from phones.base import Reason
 from phones.models import Exchange, Phone
 
@@ -26,9 +26,9 @@ def wake_due() -> int:
     waiting = Message.objects.filter(
         phone=OuterRef("pk"), status=Status.QUEUED, not_before__lte=timezone.now()
     )
-    phones = Phone.objects.ready().filter(Exists(waiting)).values_list("pk", flat=True)
+    phones = Phone.objects.ready().filter(Exists(waiting)).only("pk", "type")
     for phone in phones:
-        wake(pump, phone)
+        rouse(phone)
     return len(phones)
 
 
@@ -46,7 +46,7 @@ def end_leases() -> int:
 
 def _end_lease(message: Message) -> bool:
     now = timezone.now()
-    verdict = unknown(message, message.phone, now, Reason.WORKER_LOST)
+    verdict = unknown(message.attempts, message.phone, now, Reason.WORKER_LOST)
     with transaction.atomic():
         changed = Message.objects.filter(
             pk=message.pk, status=Status.SENDING, claim=message.claim, lease_until__lt=now

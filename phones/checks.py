@@ -30,6 +30,11 @@ _METHODS = {
     "polling": "poll",
     "bulk": "send_many",
 }
+# A type that stays connected sends and receives by its session.
+_METHODS_OF_CONNECTED = {
+    **_METHODS,
+    **dict.fromkeys(["send", "receive", "delivery"], "session"),
+}
 # Capability → the addresses of which the provider calls one.
 _ADDRESSES = {
     "receive": {"incoming"},
@@ -90,9 +95,10 @@ def _brings_media(kind: type[PhoneType]) -> bool:
 def _broken_promises(kind: type[PhoneType]) -> Iterator[str]:
     if not _gives(kind, "check"):
         yield "It has no method `check`, which tries the credentials."
-    # A type that is never called asks for all its news.
+    # A type that is never called asks for all its news, or stays connected.
     asks = kind.can.polling and not kind.endpoints
-    for capability, method in _METHODS.items():
+    methods = _METHODS_OF_CONNECTED if kind.connected else _METHODS
+    for capability, method in methods.items():
         if capability == "mms_in" and _brings_media(kind):
             continue
         needed = "poll" if asks and method == "parse" else method
@@ -105,8 +111,10 @@ def _broken_promises(kind: type[PhoneType]) -> Iterator[str]:
 def _missing_addresses(kind: type[PhoneType]) -> Iterator[str]:
     names = {endpoint.name for endpoint in kind.endpoints}
     for capability, any_of in _ADDRESSES.items():
-        # A type that polls need not be called.
-        if getattr(kind.can, capability) and not (kind.can.polling or names & any_of):
+        # A type that polls, or stays connected, need not be called.
+        if kind.can.polling or kind.connected:
+            break
+        if getattr(kind.can, capability) and not names & any_of:
             yield f"It can `{capability}`, but has no endpoint `{min(any_of)}`."
     if len(names) < len(kind.endpoints):
         yield "Two of its endpoints have one name."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import datetime
 
 from django.conf import settings
 from django.db import models
@@ -102,6 +103,24 @@ class Phone(models.Model):
     def full_settings(self) -> Confidential:
         """Give its decrypted settings, with what the operator sets for every phone of this type."""
         return Confidential({**self.settings, **settings.PHONE_SETTINGS.get(self.type, {})})
+
+
+class Lease(models.Model):
+    """Who holds the session of a connected phone, and until when unless it is renewed.
+
+    `epoch` rises with each new holder: who holds an older one may neither claim nor send.
+    """
+
+    phone = models.OneToOneField(Phone, models.CASCADE, related_name="lease")
+    epoch = models.PositiveBigIntegerField(default=0)
+    owner = models.UUIDField(null=True, blank=True)
+    host = models.CharField(max_length=100, blank=True)
+    until = models.DateTimeField()
+    # Not stored: see `leases.take`.
+    died_at: datetime | None = None
+
+    def __str__(self) -> str:
+        return f"{self.phone_id} {self.epoch}"
 
 
 class Price(models.Model):

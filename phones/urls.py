@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from phones import price_views, views
+from phones import live_views, price_views, views
 
 urlpatterns = [
     path("phones/", views.phones, name="phones"),
@@ -22,6 +22,8 @@ urlpatterns = [
     path("phones/<int:pk>/balance/", views.balance, name="phone_balance"),
     path("phones/<int:pk>/pause/", views.pause, name="phone_pause"),
     path("phones/<int:pk>/start/", views.start, name="phone_start"),
+    path("phones/<int:pk>/binds/", live_views.binds, name="phone_binds"),
+    path("phones/<int:pk>/trace/", live_views.trace, name="phone_trace"),
     path("phones/<int:pk>/prices/", price_views.table, name="phone_prices"),
     path("phones/<int:pk>/prices/set/", price_views.set_price, name="phone_price_set"),
     path("phones/<int:pk>/prices/remove/", price_views.remove, name="phone_price_remove"),

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.http import MemberRequest, manager, member
 from phones import matrix, needs, registry, services
 from phones.base import PhoneType
+from phones.connections import connection_of
 from phones.details import (
     addresses_of,
     exchanges_of,
@@ -65,6 +66,7 @@ def phone(request: MemberRequest, pk: int) -> HttpResponse:
         "exchanges": exchanges_of(shown, before=request.GET.get("before", "")),
         "reports": stray_reports(shown),
         "sheets": sheets_of(shown) if request.membership.may_manage and kind else [],
+        "connection": connection_of(shown) if kind and kind.connected else None,
         "pause_form": PauseForm(),
         "may_check": kind is not None and services.can_check(kind),
     }

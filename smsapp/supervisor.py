@@ -201,14 +201,14 @@ def _spawn(child: Child) -> subprocess.Popen[str]:
             text=True,
             errors="replace",
             process_group=0,
-            preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - it asks the kernel, nothing else
+            preexec_fn=die_with(os.getpid()),  # noqa: PLW1509 - it asks the kernel, nothing else
         )
     except OSError as error:
         why = error.strerror
         raise CannotStart(f"{child.command[0]} cannot be started: {why}.") from error
 
 
-def _die_with(supervisor: int) -> Callable[[], None]:
+def die_with(supervisor: int) -> Callable[[], None]:
     def ask_kernel() -> None:
         if _libc:
             _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -17,7 +17,7 @@ ARROWS = {
     "smsapp": {"messaging", "phones", "contacts", "accounts", "lib"},
 }
 # What a phone type may import of the project and of Django.
-FOR_TYPES = ("phones.base", "lib", "django.forms", "django.utils.translation")
+FOR_TYPES = ("phones.base", "phones.sessions", "lib", "django.forms", "django.utils.translation")
 # Where the word may stand: the type itself, its tests, and servers that speak like it.
 NAMED_IN = (
     "phones/types/twilio/", "tests/peers/", "tests/test_architecture.py", "tests/test_secrets.py",

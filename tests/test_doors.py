@@ -33,8 +33,11 @@ SELF = {"profile", "workspace_switch", "workspace_missing"}
 MEMBER = {
     "calls", "carriers", "conversation", "file", "home", "inbox", "message", "messages", "more",
     "opt_outs",
-    "people", "phone", "phone_prices", "phone_prices_export", "phone_types", "phones",
+    "people", "phone", "phone_binds", "phone_prices", "phone_prices_export", "phone_types", "phones",
 }  # fmt: skip
+# They need a file, or a phone that stays connected: tests/messaging/test_files.py and
+# tests/phones/test_live_views.py show them.
+SHOWN_ELSEWHERE = {"file", "phone_binds"}
 # For those who may send.
 SENDER = {
     "compose", "compose_preview", "conversation_unread", "message_cancel", "message_move",
@@ -47,7 +50,7 @@ MANAGER = {
     "people_role", "phone_add", "phone_addresses", "phone_balance", "phone_check", "phone_connect",
     "phone_delete", "phone_edit", "phone_edit_try", "phone_new", "phone_pause", "phone_price_remove",
     "phone_price_set", "phone_prices_fetch", "phone_prices_import", "phone_rotate", "phone_start",
-    "phone_try", "settings_workspace",
+    "phone_trace", "phone_try", "settings_workspace",
 }  # fmt: skip
 
 
@@ -151,12 +154,12 @@ def test_who_sends_cannot_manage(name, things, as_bob) -> None:
     assert as_bob.get(address(name, things)).status_code in (403, 405)
 
 
-@pytest.mark.parametrize("name", sorted(MEMBER - {"file"}))
+@pytest.mark.parametrize("name", sorted(MEMBER - SHOWN_ELSEWHERE))
 def test_who_looks_sees_the_pages(name, things, as_vera) -> None:
     assert as_vera.get(address(name, things)).status_code == 200
 
 
-@pytest.mark.parametrize("name", sorted(MEMBER - {"file"} | MANAGER | SENDER))
+@pytest.mark.parametrize("name", sorted(MEMBER - SHOWN_ELSEWHERE | MANAGER | SENDER))
 def test_an_owner_enters_everywhere(name, things, as_alice) -> None:
     answer = as_alice.get(address(name, things))
 

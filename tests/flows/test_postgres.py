@@ -20,6 +20,7 @@ HEART = [
     "tests/messaging/test_hardening.py",
     "tests/messaging/test_looking_up.py::test_workers_that_ask_at_the_same_moment_pay_once",
     "tests/messaging/test_parts.py",
+    "tests/messaging/test_reporting.py",
     "tests/messaging/test_sending.py",
     "tests/smsapp/test_home.py",
 ]

@@ -30,7 +30,7 @@ from lib.http import Trace, readable
 from lib.jobs import waiting
 from lib.redact import Redactor
 from lib.vault import Unreadable
-from messaging import actions, media, outcomes, receiving, sending, sweeping
+from messaging import actions, media, outcomes, reporting, sending, sweeping
 from messaging.models import Call, Media, Message, Report, Status
 from messaging.receiving import apply
 from phones import registry, services
@@ -192,7 +192,7 @@ def test_what_flies_is_recorded_when_the_run_is_cut_off(
     messages = write(*[number(i) for i in range(16)])
     for index in range(16):
         scripted.script[number(index)] = [_slowly(index)]
-    owner = {"record": sending, "match_parked": receiving, "wait": sending}[place]
+    owner = {"record": sending, "match_parked": reporting, "wait": sending}[place]
     real, calls = getattr(owner, place), []
 
     def cut(*arguments: Any, **more: Any) -> Any:
@@ -498,7 +498,7 @@ def test_unreadable_settings_do_not_stop_the_tick(write, line, phone, workspace)
 
     ended = sweeping.end_leases()
     before = states(ours, theirs)
-    matched = receiving.match_all_parked()
+    matched = reporting.match_all_parked()
 
     assert (ended, before) == (2, [Status.UNKNOWN] * 2)
     assert (matched, states(ours, theirs)) == (2, [Status.DELIVERED] * 2)

@@ -22,7 +22,8 @@ from messaging.models import (
     Report,
     Status,
 )
-from messaging.receiving import apply, match_all_parked
+from messaging.receiving import apply
+from messaging.reporting import match_all_parked
 from phones.base import (
     Delivery,
     Fetched,

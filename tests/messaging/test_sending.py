@@ -19,7 +19,7 @@ from lib.http import NoAnswer, NotSent, Trace
 from lib.jobs import SEND, redis, waiting
 from messaging import outcomes, sending, sweeping
 from messaging.models import Attempt, Message, Priority, Status
-from messaging.receiving import report
+from messaging.receiving import apply
 from phones import limits
 from phones.base import (
     BadAnswer,
@@ -351,7 +351,7 @@ def test_a_callback_that_overtakes_the_answer_is_not_undone(write, send, scripte
 
     def answer(_: Any, sms: Any) -> Sent:
         try:
-            report(line, StatusReport(Delivery.DELIVERED, "SM9", reference=sms.reference))
+            apply(line, [StatusReport(Delivery.DELIVERED, "SM9", reference=sms.reference)])
         finally:
             connection.close()
         return Sent("SM9", segments=3)
@@ -370,7 +370,7 @@ def test_a_callback_without_reference_that_overtakes_the_answer_is_kept(
 ) -> None:
     (message,) = write()
     scripted.script[message.peer] = [Sent("SM7")]
-    report(line, StatusReport(Delivery.DELIVERED, "SM7"))
+    apply(line, [StatusReport(Delivery.DELIVERED, "SM7")])
 
     send()
 
@@ -489,7 +489,7 @@ def test_a_failure_to_match_reports_leaves_the_results_of_a_run_alone(
     def away(*_: Any) -> Any:
         raise OperationalError("The database went away.")
 
-    monkeypatch.setattr(outcomes.receiving, "match_parked", away)
+    monkeypatch.setattr(outcomes.reporting, "match_parked", away)
     messages = write(*(number(index) for index in range(20)))
 
     send()

@@ -14,7 +14,7 @@ from lib.http import NoAnswer, NotSent
 from messaging import actions, page
 from messaging.explaining import explain, summary
 from messaging.models import Attempt, Message, Report, Status
-from messaging.receiving import report, store_incoming
+from messaging.receiving import apply, store_incoming
 from messaging.timeline import steps
 from messaging.waiting import why_waiting
 from phones import limits
@@ -56,8 +56,9 @@ def test_a_delivered_message_tells_its_happy_life(
     scripted.script[message.peer] = [Sent("SM1")]
     send()
     # Providers say the time to the second: it may lie before ours.
-    report(
-        line, StatusReport(Delivery.DELIVERED, "SM1", at=message.created_at.replace(microsecond=0))
+    apply(
+        line,
+        [StatusReport(Delivery.DELIVERED, "SM1", at=message.created_at.replace(microsecond=0))],
     )
 
     assert told(message) == ["Queued", "Sent", "Delivered"]
@@ -113,9 +114,13 @@ def test_a_failure_that_a_callback_tells_is_told_after_the_sending(
     (message,) = write()
     scripted.script[message.peer] = [Sent("SM1")]
     send()
-    report(
+    apply(
         line,
-        StatusReport(Delivery.FAILED, "SM1", reason=Reason.UNREACHABLE, code="30003", words="Off"),
+        [
+            StatusReport(
+                Delivery.FAILED, "SM1", reason=Reason.UNREACHABLE, code="30003", words="Off"
+            )
+        ],
     )
 
     assert told(message) == ["Queued", "Sent", "Not delivered"]

@@ -18,7 +18,7 @@ from phones.types.simulator import Simulator
 
 ROOT = Path(__file__).parents[2]
 # What a type may import of ours and of Django; a provider's SDK is allowed to its own type.
-OURS = ("phones.base", "lib", "django.forms", "django.utils.translation")
+OURS = ("phones.base", "phones.sessions", "lib", "django.forms", "django.utils.translation")
 FORBIDDEN = (
     "django",
     "accounts",

@@ -11,6 +11,7 @@ from django.db import close_old_connections
 
 from messaging.sessions import EVERY, Keeper
 from messaging.watching import WATCHES
+from smsapp.holding import HOLDINGS
 
 # Seconds that sessions may take to end.
 _PATIENCE = 30.0
@@ -18,12 +19,12 @@ _PATIENCE = 30.0
 
 class Command(BaseCommand):
     stopped = False
-    help = "Keep the connections by which providers tell of news at once, such as IMAP IDLE."
+    help = "Keep the connections to providers that one stays connected to: SMPP, IMAP IDLE."
 
     def handle(self, **_: Any) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        keeper = Keeper(WATCHES)
+        keeper = Keeper(WATCHES, HOLDINGS)
         while not self.stopped:
             close_old_connections()
             keeper.look()

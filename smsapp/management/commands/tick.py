@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
 from lib.jobs import QueueDown, redis
-from messaging import looking_up, polling, receiving, sweeping
+from messaging import looking_up, polling, receiving, reporting, sweeping
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ DUTIES: tuple[tuple[Callable[[], int], float], ...] = (
     (sweeping.end_leases, 0),
     (sweeping.cancel_orphans, 20),
     (polling.wake_due, 5),
-    (receiving.match_all_parked, 20),
+    (reporting.match_all_parked, 20),
     (receiving.show_partial, 20),
     (sweeping.fetch_late_media, 120),
     (sweeping.prune_exchanges, 3600),

@@ -1,0 +1,485 @@
+"""Connected phones: what stands between the database and a session that stays bound.
+
+The session's threads speak to the provider; one thread here speaks to the database, so that neither
+waits for the other, and in this order:
+1. what became of messages is recorded;
+2. what came in is stored, and only then acknowledged;
+3. messages are claimed, as many as the window has room for: what a killed process leaves in doubt is never
+   more than the window.
+The process is an RQ worker whose jobs, on the phone's own queue, only say "look".
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+
+from django.db import DatabaseError, connection, transaction
+
+from lib import stored
+from lib.jobs import QueueDown, awake, enqueue, wake
+from lib.stored import DatabaseAway
+from messaging import alerts, receiving
+from messaging.models import IS_NAMED, Direction, IncomingPart, Message
+from messaging.outcomes import Claimed, Outcome, record
+from messaging.sending import as_outgoing, claim, due, prolong, pump, release
+from phones import leases, limits, live, services
+from phones.base import (
+    Delivery,
+    Event,
+    IncomingSms,
+    Misconfigured,
+    NoCredit,
+    OutgoingSms,
+    PhoneError,
+    Sent,
+    StatusReport,
+    Throttled,
+)
+from phones.health import kind_of
+from phones.lines import hushed, line
+from phones.models import Exchange, Lease, PauseReason, Phone
+from phones.sessions import News, Received, Session
+
+logger = logging.getLogger(__name__)
+
+# Seconds that a stopping session waits for answers.
+DRAIN = 10.0
+# Seconds that a session which has ended insists on recording what it knows.
+_INSIST = 60.0
+# Seconds between two looks for due messages that no wake-up told of, and to wait where it fails.
+_LOOK_AGAIN, _TROUBLE = 5.0, 1.0
+# Seconds between two beats: the lease, what people watch.
+_BEAT = 1.0
+# Part of the window that must be free before more is claimed: handfuls, not single messages.
+_FREE = 0.25
+# Longest rest after throttles that follow one another, in seconds.
+_LONGEST_REST = 30.0
+# Messages that were given up as unknown and whose late answer is still welcome.
+_MOST_LATE = 10_000
+# Seconds within which a provider repeats what was not acknowledged, and after which it asks again
+# while it still waits for our answer.
+_REPEATED_WITHIN, _ASKED_AGAIN = 600.0, 5.0
+# What a process that died had stored for so long before its last sign of life it may have told nobody.
+_UNHEARD = timedelta(seconds=3)
+# Names of one and the same text from one sender that are looked for after a restart.
+_COPIES = 20
+
+_seats: dict[int, Seat] = {}
+
+
+def rouse(phone: Phone) -> None:
+    """Let a phone look for what is due, on commit: its session if it has one, else any worker."""
+    kind = kind_of(phone)
+    if kind and kind.connected:
+        wake(look, phone.pk, queue=queue_of(phone.pk))
+    else:
+        wake(pump, phone.pk)
+
+
+def queue_of(phone_id: int) -> str:
+    return f"phone-{phone_id}"
+
+
+def look(phone_id: int) -> None:
+    """Let the session of a phone look at once. The job behind its wake-ups."""
+    awake(look, phone_id)
+    if seat := _seats.get(phone_id):
+        seat.nudge()
+
+
+class Seat(threading.Thread):
+    """Holds the session of one phone: a thread of its own, the only one that knows the database."""
+
+    def __init__(self, phone: Phone, lease: Lease) -> None:
+        super().__init__(name=f"seat {phone.pk}")
+        self.phone = phone
+        self.id = uuid.uuid4()
+        self._lease = lease
+        self._lease_ends = time.monotonic() + leases.LASTS
+        self._is_ours = True
+        self._session: Session = line(phone).session()
+        self._claimed: dict[str, tuple[OutgoingSms, Claimed]] = {}
+        self._late: OrderedDict[str, Claimed] = OrderedDict()
+        # What the database was away for.
+        self._owed_reports: list[StatusReport] = []
+        self._owed_outcomes: list[Outcome] = []
+        self._owed_unsent: list[int] = []
+        self._repetitions = Repetitions(phone, lease.died_at)
+        self._stop = threading.Event()
+        self._stopped = False
+        self._may_be_due = True
+        self._looked = 0.0
+        self._rest_until = 0.0
+        self._throttled_until = 0.0
+        self._throttles = 0
+        self._beaten = 0.0
+        self._told = ""
+        # Called, in this thread, once it is over.
+        self.ended: Callable[[], object] = lambda: None
+
+    def nudge(self) -> None:
+        """Something may be due. From any thread."""
+        self._may_be_due = True
+        self._session.nudge()
+
+    def stop(self) -> None:
+        """End in order. From any thread, again and again."""
+        self._stop.set()
+        self._session.nudge()
+
+    def run(self) -> None:
+        try:
+            self.begin()
+            while not self.is_over():
+                self.turn()
+        finally:
+            try:
+                self.end()
+            finally:
+                connection.close()
+                self.ended()
+
+    def begin(self) -> None:
+        """Connect, and let wake-ups reach this session."""
+        _seats[self.phone.pk] = self
+        self._session.start()
+
+    def is_over(self) -> bool:
+        return self._session.is_over()
+
+    def end(self) -> None:
+        """Let somebody else have the phone."""
+        _seats.pop(self.phone.pk, None)
+        try:
+            self._settle(patience=_INSIST)
+            leases.release(self._lease)
+            live.forget(self.phone.pk)
+        except (QueueDown, *DatabaseAway) as error:
+            logger.warning("The session of phone %s leaves things undone: %s", self.phone.pk, error)
+
+    def turn(self) -> None:
+        """Wait for news, and do what they ask for. Never raises."""
+        if self._stop.is_set() and not self._stopped:
+            self._stopped = True
+            self._session.stop(DRAIN)
+        try:
+            self._handle(self._session.news(self._patience()))
+            self._beat()
+            if not self._stopped:
+                self._hand_over()
+        except (QueueDown, *DatabaseAway) as error:
+            logger.warning("The session of phone %s waits: %s", self.phone.pk, error)
+            connection.close()
+            self._rest_until = time.monotonic() + _TROUBLE
+        except leases.Lost:
+            logger.warning("The session of phone %s is held elsewhere.", self.phone.pk)
+            self._is_ours = False
+            self.stop()
+        except Exception:  # a bug must not leave messages claimed and receipts unanswered
+            logger.exception("The session of phone %s stumbled", self.phone.pk)
+            self._rest_until = time.monotonic() + _TROUBLE
+
+    def _patience(self) -> float:
+        now = time.monotonic()
+        if self._stopped:
+            return 0.05
+        wait = _BEAT if not self._may_be_due else min(_BEAT, max(0.0, self._rests_until - now))
+        return wait or (0.0 if self._is_worth(self._session.room()) else _BEAT)
+
+    @property
+    def _rests_until(self) -> float:
+        return max(self._rest_until, self._throttled_until)
+
+    # ---- What happened ----------------------------------------------------------------------
+
+    def _handle(self, news: News) -> None:
+        """Record, give back, store and acknowledge. What came in is answered even where we fail."""
+        outcomes = self._outcomes(news.results)
+        self._owed_outcomes += outcomes
+        gone = (self._claimed.pop(sms.reference, None) for sms in news.unsent)
+        self._owed_unsent += [claimed[1].pk for claimed in gone if claimed]
+        try:
+            self._settle()
+        finally:
+            if news.received:
+                self._store(news.received)
+        for error in news.troubles:
+            self._trouble(error)
+        self._learn([outcome.error for outcome in outcomes])
+
+    def _outcomes(self, results: Sequence[tuple[OutgoingSms, Sent | PhoneError]]) -> list[Outcome]:
+        """Give what became of messages, also where that is heard after they were given up."""
+        outcomes = []
+        for sms, result in results:
+            claimed = self._claimed.get(sms.reference)
+            if claimed and claimed[0] is sms:
+                message = self._claimed.pop(sms.reference)[1]
+            elif sms.reference in self._late and (not claimed or isinstance(result, Sent)):
+                message = self._late.pop(sms.reference)
+                self._heard_late(message, result)
+            else:
+                continue  # its second copy is on its way: what became of that one counts
+            if isinstance(result, Sent):
+                outcomes.append(Outcome(message, sent=result))
+            else:
+                outcomes.append(Outcome(message, error=hushed(self.phone, result)))
+                self._late[sms.reference] = message
+        while len(self._late) > _MOST_LATE:
+            self._late.popitem(last=False)
+        return outcomes
+
+    def _heard_late(self, message: Claimed, result: Sent | PhoneError) -> None:
+        """Keep a message that was taken after all from being sent again by itself."""
+        if isinstance(result, Sent):
+            self._owed_reports.append(
+                StatusReport(Delivery.SENT, result.provider_id, reference=str(message.pk))
+            )
+
+    def _settle(self, patience: float = 0) -> None:
+        """Write what became of messages; what cannot be written now stays owed."""
+        if self._owed_reports:
+            receiving.apply(self.phone, self._owed_reports)
+            self._owed_reports = []
+        if self._owed_outcomes:
+            record(self.id, self.phone, self._owed_outcomes, patience=patience)
+            self._owed_outcomes = []
+        if self._owed_unsent:
+            release(self.id, self._owed_unsent)
+            self._owed_unsent = []
+            self._may_be_due = True
+
+    def _learn(self, errors: Sequence[PhoneError | None]) -> None:
+        """Slow down where the provider asks for it: a window of refusals is one wish."""
+        throttles = [error for error in errors if isinstance(error, Throttled)]
+        if len(throttles) < len(errors):
+            self._throttles = 0
+        now = time.monotonic()
+        if throttles:
+            self._may_be_due = True
+            if now >= self._throttled_until:
+                seconds = (throttles[0].retry_after or 1) * 2**self._throttles
+                rest = min(seconds, _LONGEST_REST)
+                self._throttles += 1
+                self._throttled_until = now + rest
+                with suppress(QueueDown):
+                    for phone in _of_same_account(self.phone):
+                        limits.slow_down(phone, words=throttles[0].words, seconds=rest)
+        for error in errors:
+            if isinstance(error, Misconfigured):
+                self._pause(error)
+
+    def _store(self, received: Sequence[Received]) -> None:
+        """Store what came in, then say so; what cannot be stored now is to be sent again."""
+        is_stored = False
+        try:
+            self._keep(received)
+            is_stored = True
+        except DatabaseAway as error:
+            logger.warning("Phone %s cannot store what came in: %s", self.phone.pk, error)
+            connection.close()
+        except (DatabaseError, ValueError, TypeError):
+            if len(received) == 1 and received[0].event is None:
+                raise
+            logger.exception("What phone %s received cannot be stored", self.phone.pk)
+            # One that cannot be stored must cost the others nothing, nor be sent again for ever.
+            for item in received:
+                one = len(received) == 1
+                self._store([replace(item, event=None, words=str(item.event)) if one else item])
+            return
+        self._session.acknowledge(received, stored=is_stored)
+
+    def _keep(self, received: Sequence[Received]) -> None:
+        events = [self._repetitions.named(item) for item in received if item.event]
+        unreadable = [item.words for item in received if item.event is None]
+        with transaction.atomic():
+            if events:
+                receiving.apply(self.phone, events)
+            if unreadable:
+                Exchange.objects.bulk_create(
+                    Exchange(
+                        phone=self.phone,
+                        direction=Exchange.Direction.IN,
+                        method="SMPP",
+                        received=stored.text(words, 4000),
+                        error="It could not be read.",
+                    )
+                    for words in unreadable
+                )
+
+    def _trouble(self, error: PhoneError) -> None:
+        """The session cannot be had: say it once, to those who can mend it."""
+        if isinstance(error, Misconfigured) and self._told != error.words:
+            self._told = error.words
+            words = hushed(self.phone, error).words
+            enqueue(alerts.phone_refused, self.phone.pk, f"{words} ({error.code})")
+
+    def _pause(self, error: Misconfigured) -> None:
+        reason = PauseReason.NO_CREDIT if isinstance(error, NoCredit) else PauseReason.MISCONFIGURED
+        words = f"{error.words} ({error.code})" if error.code else error.words
+        if services.pause(self.phone, reason=reason, words=words, by=None):
+            enqueue(alerts.phone_paused, self.phone.pk)
+
+    # ---- What is to be done -----------------------------------------------------------------
+
+    def _hand_over(self) -> None:
+        """Claim what the window and the rate have room for."""
+        now = time.monotonic()
+        if now - self._looked > _LOOK_AGAIN:
+            self._may_be_due = True
+        room = self._session.room()
+        if not self._may_be_due or now < self._rests_until or not self._is_worth(room):
+            return
+        pace = limits.pace(self.phone)
+        if pace.held:
+            self._rest_until = now + min(pace.held, _LOOK_AGAIN)
+            return
+        granted, nap = limits.take(self.phone, pace, room)
+        if not granted:
+            self._rest_until = now + max(nap, 0.001)
+            return
+        self._looked = now
+        messages = claim(self.phone, self.id, granted, lease=self._lease)
+        handed_over = [(as_outgoing(message), message) for message in messages]
+        self._claimed |= {sms.reference: (sms, message) for sms, message in handed_over}
+        self._session.submit([sms for sms, _ in handed_over])
+        self._may_be_due = bool(messages) and (len(messages) == granted or due(self.phone).exists())
+        limits.charge(self.phone, pace, sum(message.segments for message in messages) - granted)
+
+    def _is_worth(self, room: int) -> bool:
+        return room > 0 and room >= len(self._claimed) * _FREE
+
+    def _beat(self) -> None:
+        """Renew the lease, learn what people changed, show how it is."""
+        now = time.monotonic()
+        if now - self._beaten < _BEAT:
+            return
+        self._beaten = now
+        if self._is_ours:
+            self._keep_lease(now)
+        with suppress(QueueDown):
+            self._show()
+
+    def _keep_lease(self, now: float) -> None:
+        if now > self._lease_ends:
+            raise leases.Lost
+        if self._lease_ends - now < leases.LASTS - leases.RENEW:
+            if not leases.renew(self._lease):
+                raise leases.Lost
+            self._lease_ends = now + leases.LASTS
+            prolong(self.id, [message.pk for _, message in self._claimed.values()])
+            self.phone.refresh_from_db(fields=["rate", "resend_unknown", "paused_at"])
+
+    def _show(self) -> None:
+        binds = self._session.binds()
+        if any(bind.state == "bound" for bind in binds):
+            self._told = ""
+        live.show(self.phone.pk, [asdict(bind) for bind in binds])
+        if seconds := live.wants_trace(self.phone.pk):
+            self._session.watch(seconds)
+        live.add_trace(self.phone.pk, self._session.trace())
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A message that came in and of which the provider may not know yet that we have it."""
+
+    name: str
+    item: Received
+    at: float
+
+
+@dataclass(slots=True)
+class _Known:
+    """What came in with the same words from the same sender: how often, and what may come again."""
+
+    count: int
+    asked: list[_Asked]
+
+
+class Repetitions:
+    """Tells a message that the provider repeats from a second one with the same words.
+
+    SMPP gives messages to us no id. What was acknowledged is not repeated, so the same again is new; so
+    is what comes while the first one still waits for its answer on the same connection. One whose
+    acknowledgement got lost is repeated; so is, after a process that died at `died_at` or soon after,
+    what it had stored and perhaps not acknowledged.
+    """
+
+    def __init__(self, phone: Phone, died_at: datetime | None = None) -> None:
+        self._phone = phone
+        self._died_at = died_at
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+
+    def named(self, item: Received) -> Event:
+        """Give the event of what came in, an incoming message under its name."""
+        event = item.event
+        assert event is not None
+        if not isinstance(event, IncomingSms) or event.provider_id or not event.fingerprint:
+            return event
+        print_ = event.fingerprint
+        known = self._known.get(print_) or self._from_before(print_)
+        self._known[print_] = known
+        self._known.move_to_end(print_)
+        while len(self._known) > _MOST_LATE:
+            self._known.popitem(last=False)
+        return replace(event, provider_id=_name_in(known, print_, item, time.monotonic()))
+
+    def _from_before(self, print_: str) -> _Known:
+        """Give what a process before this one had stored."""
+        names = [_name(print_, number) for number in range(_COPIES)]
+        messages = Message.objects.filter(
+            IS_NAMED, phone=self._phone, direction=Direction.IN, provider_id__in=names
+        )
+        kept = dict(messages.values_list("provider_id", "created_at"))
+        parts = IncomingPart.objects.filter(set__phone=self._phone, provider_id__in=names)
+        kept |= dict(parts.values_list("provider_id", "received_at"))
+        asked = [
+            _Asked(name, Received(None, None, lost=True), time.monotonic())
+            for name in sorted(kept, key=_number)
+            if self._died_at and kept[name] > self._died_at - _UNHEARD
+        ]
+        return _Known(max(map(_number, kept), default=-1) + 1, asked)
+
+
+def _name_in(known: _Known, print_: str, item: Received, now: float) -> str:
+    """Give the name of one more of the same: that of the one it repeats, or a new one."""
+    known.asked = [
+        one
+        for one in known.asked
+        if not one.item.acked and not (one.item.lost and now - one.at > _REPEATED_WITHIN)
+    ]
+    for one in known.asked:
+        if one.item is item or one.item.lost or now - one.at > _ASKED_AGAIN:
+            one.item, one.at = item, now
+            return one.name
+    name = _name(print_, known.count)
+    known.count += 1
+    known.asked.append(_Asked(name, item, now))
+    return name
+
+
+def _name(print_: str, number: int) -> str:
+    # Beyond what is looked for, any name that nobody has.
+    return f"{print_}-{number if number < _COPIES else uuid.uuid4().hex[:12]}"
+
+
+def _number(name: str) -> int:
+    number = name.rpartition("-")[2]
+    return int(number) if number.isdigit() and len(number) < 3 else _COPIES
+
+
+def _of_same_account(phone: Phone) -> list[Phone]:
+    """Give the phones whose provider counts them as one."""
+    account = line(phone).account_name()
+    if not account:
+        return [phone]
+    others = Phone.objects.living().filter(type=phone.type).select_related("workspace")
+    return [other for other in others if line(other).account_name() == account]

@@ -1,0 +1,102 @@
+"""How the session of a connected phone is, in what people can read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from lib.jobs import QueueDown
+from phones import leases, live
+from phones.base import Words
+from phones.models import Phone
+
+# State → what people read, its colour, its icon.
+_STATES: dict[str, tuple[Words, str, str]] = {
+    "bound": (_("Connected"), "is-green", "circle-check"),
+    "binding": (_("Connecting"), "is-amber", "clock"),
+    "draining": (_("Finishing"), "is-amber", "clock"),
+    "unbinding": (_("Disconnecting"), "is-amber", "clock"),
+    "closed": (_("Not connected"), "is-red", "alert-circle"),
+}
+_NAMES = {"trx": _("both ways"), "tx": _("sends"), "rx": _("receives")}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One bind for its line on the page; `percent` is the used part of the window."""
+
+    name: str
+    way: Words
+    label: Words
+    colour: str
+    icon: str
+    since: datetime
+    window: int
+    in_flight: int
+    percent: int
+    per_second: float
+    answer_ms: float | None
+    throttled: int
+    in_doubt: int
+    enquired: datetime | None
+    received: datetime | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The session of a phone. `host` holds it, "" = nobody does; `binds` is None until it says so."""
+
+    host: str
+    binds: list[Shown] | None
+    trace: list[str]
+    tracing: int
+
+    @property
+    def is_up(self) -> bool:
+        return bool(self.binds) and all(bind.colour == "is-green" for bind in self.binds or ())
+
+
+def connection_of(phone: Phone) -> Connection:
+    """Give how a phone's session is now; with the queue server away only whether there is one."""
+    lease = leases.held(phone)
+    host = (lease.host or "?") if lease else ""
+    try:
+        told = live.binds_of(phone.pk)
+        trace, tracing = live.trace_of(phone.pk), live.wants_trace(phone.pk)
+    except QueueDown:
+        return Connection(host, None, [], 0)
+    now = timezone.now()
+    binds = None if told is None else [_shown(bind, now) for bind in told]
+    return Connection(host, binds if host else None, trace, tracing)
+
+
+def _shown(bind: dict[str, Any], now: datetime) -> Shown:
+    label, colour, icon = _STATES.get(bind["state"], _STATES["closed"])
+
+    def moment(seconds: float | None) -> datetime | None:
+        return None if seconds is None else now - timedelta(seconds=seconds)
+
+    window = bind["window"]
+    return Shown(
+        name=bind["name"],
+        way=_NAMES.get(bind["name"].split()[0], ""),
+        label=label,
+        colour=colour,
+        icon=icon,
+        since=moment(bind["since"]) or now,
+        window=window,
+        in_flight=bind["in_flight"],
+        percent=round(100 * bind["in_flight"] / window) if window else 0,
+        per_second=bind["per_second"],
+        answer_ms=bind["answer_ms"],
+        throttled=bind["throttled"],
+        in_doubt=bind["in_doubt"],
+        enquired=moment(bind["enquired"]),
+        received=moment(bind["received"]),
+        words=bind["words"],
+    )

@@ -1,0 +1,80 @@
+"""Leases: of all processes on all machines, one holds the session of a connected phone.
+
+They live in the database, where claims are made: a queue server that forgot everything must not let two
+machines bind. A claim locks the lease's row, so that no message is claimed by who has just lost it.
+"""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from datetime import timedelta
+
+from django.db.models import F, Q
+from django.utils import timezone
+
+from phones.models import Lease, Phone
+
+# Seconds that a lease lasts unless it is renewed, and between two renewals.
+LASTS, RENEW = 20, 4
+
+
+class Lost(Exception):
+    """Somebody else holds the session now, or ours was not renewed in time."""
+
+
+def take(phone: Phone, owner: uuid.UUID | None = None) -> Lease | None:
+    """Take the lease of a phone where nobody holds it; None where somebody does.
+
+    `owner` names the holder where somebody else can tell that it died (`bury`). `died_at` of what is
+    given is the earliest moment at which a holder that never gave it back can have ended; None where
+    the last one ended in order.
+    """
+    now = timezone.now()
+    before, _ = Lease.objects.get_or_create(phone=phone, defaults={"until": now})
+    owner = owner or uuid.uuid4()
+    free = Q(owner=None) | Q(until__lt=now)
+    taken = Lease.objects.filter(free, phone=phone, epoch=before.epoch).update(
+        owner=owner,
+        epoch=F("epoch") + 1,
+        host=socket.gethostname()[:100],
+        until=now + timedelta(seconds=LASTS),
+    )
+    if not taken:
+        return None
+    lease = Lease.objects.get(phone=phone, owner=owner)
+    if before.owner:
+        lease.died_at = before.until - timedelta(seconds=LASTS)
+    return lease
+
+
+def renew(lease: Lease) -> bool:
+    """Keep the lease for another while; say whether it is still ours."""
+    now = timezone.now()
+    mine = Lease.objects.filter(pk=lease.pk, owner=lease.owner, epoch=lease.epoch)
+    return bool(mine.update(until=now + timedelta(seconds=LASTS)))
+
+
+def hold(lease: Lease) -> None:
+    """Lock the lease until the end of the transaction. Raises Lost."""
+    mine = Lease.objects.select_for_update().filter(
+        pk=lease.pk, owner=lease.owner, epoch=lease.epoch, until__gt=timezone.now()
+    )
+    if not mine.values_list("pk", flat=True):
+        raise Lost
+
+
+def release(lease: Lease) -> None:
+    """Let somebody else have it at once."""
+    mine = Lease.objects.filter(pk=lease.pk, owner=lease.owner, epoch=lease.epoch)
+    mine.update(owner=None, until=timezone.now())
+
+
+def bury(owner: uuid.UUID) -> None:
+    """End the lease of a holder that is known to be dead, unless it gave it back itself."""
+    Lease.objects.filter(owner=owner).update(until=timezone.now())
+
+
+def held(phone: Phone) -> Lease | None:
+    """Give the lease of a phone while somebody holds it."""
+    return Lease.objects.filter(phone=phone, until__gt=timezone.now()).exclude(owner=None).first()
