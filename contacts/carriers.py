@@ -31,6 +31,8 @@ def rows(workspace_id: int, numbers: Collection[str]) -> Iterator[NumberCarrier]
 
 def remember(workspace: Workspace, known: Mapping[str, str], source: str) -> None:
     """Remember {number (E.164): carrier's slug}; what was known before is replaced."""
+    if not known:
+        return
     now = timezone.now()
     NumberCarrier.objects.bulk_create(
         [

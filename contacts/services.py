@@ -1,12 +1,15 @@
-"""Opt-outs: who must get no message from a workspace."""
+"""What others ask about people: who opted out, what numbers are called, who is in a group."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from itertools import islice
 
+from django.db.models import QuerySet
+
 from accounts.models import User, Workspace
-from contacts.models import OptOut
+from contacts.models import Contact, Group, OptOut
+from lib.words import fold
 
 # Numbers asked for in one query; SQLite takes 32,766 variables at most, and short queries are kind.
 _CHUNK = 500
@@ -33,8 +36,41 @@ def opt_in(workspace: Workspace, number: str) -> bool:
 def opted_out(workspace: Workspace, numbers: Collection[str]) -> set[str]:
     """Give those of `numbers` (E.164) that must get nothing."""
     found: set[str] = set()
-    left = iter(numbers)
-    while chunk := list(islice(left, _CHUNK)):
+    for chunk in _chunks(numbers):
         rows = OptOut.objects.filter(workspace=workspace, number__in=chunk)
         found.update(rows.values_list("number", flat=True))
     return found
+
+
+def names(workspace_id: int, numbers: Collection[str]) -> dict[str, str]:
+    """Give the names of those of `numbers` (E.164) that have one, in one query per 500."""
+    found: dict[str, str] = {}
+    for chunk in _chunks(numbers):
+        rows = Contact.objects.living().filter(workspace=workspace_id, number__in=chunk)
+        found.update(rows.exclude(name="").values_list("number", "name"))
+    return found
+
+
+def numbers_called(workspace_id: int, written: str, most: int = 200) -> list[str]:
+    """Give the numbers of people whose name or fields hold every word of `written`."""
+    words = fold(written.replace("\x00", "")).split()[:8]
+    if not words:
+        return []
+    rows = Contact.objects.living().filter(workspace=workspace_id)
+    for word in words:
+        rows = rows.filter(searched__contains=word)
+    return list(rows.values_list("number", flat=True)[:most])
+
+
+def members(group: Group) -> QuerySet[Contact]:
+    """Give the living people of a group, in no order."""
+    joined = Group.contacts.through.objects.filter(group=group)
+    return Contact.objects.living().filter(
+        workspace=group.workspace_id, pk__in=joined.values("contact_id")
+    )
+
+
+def _chunks(numbers: Collection[str]) -> Iterator[list[str]]:
+    left = iter(dict.fromkeys(numbers))
+    while chunk := list(islice(left, _CHUNK)):
+        yield chunk

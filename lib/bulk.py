@@ -7,7 +7,7 @@ Django's `bulk_update` builds a CASE per column and row: 2,300 rows/s where this
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import Any, cast
 
 from django.db import connection, models
@@ -75,6 +75,9 @@ def prepared(
             if value is None or type(value) in _PLAIN:
                 values.append(value)
                 continue
+            if not isinstance(value, Hashable):
+                values.append(fields[place].get_db_prep_save(value, connection))
+                continue
             key = (place, value)
             if key not in known:
                 known[key] = fields[place].get_db_prep_save(value, connection)
@@ -106,7 +109,7 @@ def _update(
     key, names[0] = names[0], "row"  # or RETURNING would be ambiguous
     # Every part of this statement is ours; values travel as parameters.
     sql = (
-        f"WITH v ({', '.join(names)}) AS ({given}) "  # noqa: S608
+        f"WITH v ({', '.join(map(connection.ops.quote_name, names))}) AS ({given}) "  # noqa: S608
         f"UPDATE {table} AS m SET {assign} FROM v WHERE m.{key} = v.row AND ({where}) "
         f"RETURNING {key}"
     )

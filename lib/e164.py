@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from functools import cache
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
+from phonenumbers import (
+    NumberParseException,
+    PhoneNumberFormat,
+    PhoneNumberType,
+    ValidationResult,
+    country_code_for_region,
+)
 
 # What nobody sees: soft hyphen, zero widths, direction marks that address books copy along.
 _INVISIBLE = str.maketrans(
@@ -129,6 +135,45 @@ def spoken(number: str) -> str:
     except NumberParseException:
         return number
     return phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL)
+
+
+_KINDS = {
+    PhoneNumberType.MOBILE: "mobile",
+    PhoneNumberType.FIXED_LINE: "landline",
+    PhoneNumberType.FIXED_LINE_OR_MOBILE: "either",
+    PhoneNumberType.VOIP: "voip",
+    PhoneNumberType.PERSONAL_NUMBER: "mobile",
+    PhoneNumberType.UNKNOWN: "unknown",
+}
+
+
+def describe(number: str) -> tuple[str, str]:
+    """Give what a number (E.164) is, as far as its range tells, and its country.
+
+    The first is mobile, landline, either, voip, other or unknown; the second an ISO 3166 alpha-2
+    code, "" where there is none.
+    """
+    try:
+        parsed = phonenumbers.parse(number, None)
+    except NumberParseException:
+        return "unknown", ""
+    country = phonenumbers.region_code_for_number(parsed) or ""
+    kind = _KINDS.get(phonenumbers.number_type(parsed), "other")
+    return kind, country if len(country) == 2 and country.isalpha() else ""
+
+
+def beginnings(written: str, country: str) -> tuple[str, ...]:
+    """Give how numbers begin that somebody may mean by the part of one: 06 12 in France → +33612."""
+    digits = re.sub(r"\D", "", written)
+    if written.strip().startswith("+"):
+        return (f"+{digits}",)
+    if digits.startswith("00"):
+        return (f"+{digits[2:]}",)
+    if digits.startswith("0"):
+        # Italy keeps the zero.
+        code = country_code_for_region(country)
+        return f"+{code}{digits[1:]}", f"+{code}{digits}"
+    return (f"+{digits}",)
 
 
 def normal(address: str, country: str) -> str:

@@ -5,4 +5,4 @@ class MessagingConfig(AppConfig):
     name = "messaging"
 
     def ready(self) -> None:
-        from messaging import receivers  # noqa: F401, PLC0415  models are loaded only now
+        from messaging import holding, receivers, segments  # noqa: F401, PLC0415  models are loaded only now

@@ -12,6 +12,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import Workspace
+from contacts.services import numbers_called
 from messaging.models import Conversation, Direction, Message
 from messaging.searching import Wanted, by_number
 
@@ -57,15 +58,17 @@ def page(
     if unread:
         found = found.filter(Q(unread__gt=0) | Q(pk=kept))
     if q.strip():
-        found = found.filter(_matching(q.strip(), workspace.country))
+        found = found.filter(_matching(q.strip(), workspace))
     found = _after(found, before).select_related("last").order_by("-last_at", "-pk")
     rows = list(found[: _PAGE + 1])
     return Page(rows[:_PAGE], _mark(rows[_PAGE - 1]) if len(rows) > _PAGE else "")
 
 
-def _matching(q: str, country: str) -> Q:
+def _matching(q: str, workspace: Workspace) -> Q:
     """Match numbers as they are looked up everywhere, and names by any part of them."""
-    return by_number(q, country) if Wanted(q=q).is_number else Q(peer__icontains=q)
+    if Wanted(q=q).is_number:
+        return by_number(q, workspace.country)
+    return Q(peer__icontains=q) | Q(peer__in=numbers_called(workspace.pk, q))
 
 
 def _mark(conversation: Conversation) -> str:

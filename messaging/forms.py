@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -19,6 +21,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from accounts.models import Workspace
+from contacts import recipients
+from contacts.recipients import Recipient
 from lib import e164
 from messaging import carrying, choosing, media, planning
 from messaging.carrying import Load
@@ -80,9 +84,9 @@ class ComposeForm(forms.Form):
     """
 
     to = forms.CharField(
+        required=False,
         max_length=_MOST_PASTED,
         error_messages={
-            "required": gettext_lazy("Type at least one number."),
             "max_length": gettext_lazy("This list is too long to read. Send it in parts."),
         },
     )
@@ -121,8 +125,10 @@ class ComposeForm(forms.Form):
         to: str = "",
         text: str = "",
         phone: str = "",
+        who: Sequence[str] = (),
     ) -> None:
         self.workspace = workspace
+        self._who = data.getlist("who") if data is not None else list(who)
         self.offered = choosing.choices(workspace)
         first = choosing.best(self.offered, phone)
         initial = {
@@ -138,9 +144,27 @@ class ComposeForm(forms.Form):
     # ---- What the page shows --------------------------------------------------------------------
 
     @cached_property
-    def reading(self) -> e164.Reading:
+    def typed(self) -> e164.Reading:
         """Give what was read in `to`, right or wrong."""
         return e164.read(str(self["to"].value() or "")[:_MOST_PASTED], self.workspace.country)
+
+    @cached_property
+    def recipients(self) -> list[Recipient]:
+        """Give the people and groups that were chosen."""
+        return recipients.chosen(self.workspace, self._who)
+
+    @cached_property
+    def reading(self) -> e164.Reading:
+        """Give everybody: who was typed, then who was chosen. One person is there once."""
+        most = planning.MOST_PEOPLE + 1
+        found = recipients.numbers(self.workspace, self.recipients, most) if self._who else []
+        numbers = dict.fromkeys(self.typed.numbers)
+        repeated = list(self.typed.repeated)
+        for number in found:
+            if number in numbers:
+                repeated.append(number)
+            numbers[number] = None
+        return replace(self.typed, numbers=tuple(numbers), repeated=tuple(repeated))
 
     @cached_property
     def written(self) -> str:
@@ -202,11 +226,23 @@ class ComposeForm(forms.Form):
         if wrong := self.mistakes:
             raise forms.ValidationError(wrong)
         if not reading.numbers:
-            raise forms.ValidationError(_("There is no number in this. Type at least one."))
-        if len(reading.numbers) > planning.MOST_NUMBERS:
-            raise forms.ValidationError(_too_many(len(reading.numbers)))
+            raise forms.ValidationError(self._nobody())
+        if len(self.typed.numbers) > planning.MOST_NUMBERS:
+            raise forms.ValidationError(_too_many(len(self.typed.numbers)))
+        if len(reading.numbers) > planning.MOST_PEOPLE:
+            words = _(
+                "These are more than %(most)s people; one message goes to no more. Send it in parts."
+            )
+            raise forms.ValidationError(words % {"most": number_format(planning.MOST_PEOPLE)})
         self.cleaned_data["numbers"] = reading.numbers
         return str(self.cleaned_data["to"])
+
+    def _nobody(self) -> str:
+        if self.recipients:
+            return _("Nobody is in this. Choose somebody else, or type a number.")
+        if str(self["to"].value() or "").strip():
+            return _("There is no number in this. Type at least one.")
+        return _("Type at least one number.")
 
     def clean_text(self) -> str:
         text = self.written

@@ -18,6 +18,8 @@ from phones.prices import Estimate
 
 # Numbers that one form takes: what a person can still look over.
 MOST_NUMBERS = 1000
+# People that one form reaches, groups and all: rows that one transaction takes in a second or two.
+MOST_PEOPLE = 10_000
 # Numbers that are shown, and mistakes that are named, one by one; the others are counted.
 _SHOWN, _NAMED = 12, 20
 
@@ -83,6 +85,11 @@ class Plan:
         return self.stopped[:_SHOWN]
 
     @property
+    def named(self) -> tuple[str, ...]:
+        """Give the numbers that are shown, opted out or not."""
+        return self.shown + self.stopped_shown
+
+    @property
     def unshown(self) -> int:
         return len(self.numbers) - len(self.shown)
 
@@ -109,7 +116,7 @@ def plan(
     picture: bool = False,
 ) -> Plan:
     """Work out what would happen, in at most one query per 500 numbers and one for the prices."""
-    stopped = opted_out(workspace, reading.numbers[: MOST_NUMBERS + 1])
+    stopped = opted_out(workspace, reading.numbers[: MOST_PEOPLE + 1])
     numbers = tuple(number for number in reading.numbers if number not in stopped)
     segments = max(1, gsm.measure(text).segments) * len(numbers)
     return Plan(

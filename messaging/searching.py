@@ -21,9 +21,9 @@ from datetime import date, datetime, time, timedelta
 from django.db.models import BooleanField, Max, Min, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
-from phonenumbers import country_code_for_region
 
 from accounts.models import Workspace
+from contacts.services import numbers_called
 from lib import e164
 from messaging.models import Direction, Message, Status
 from phones.models import Phone
@@ -81,7 +81,7 @@ def find(workspace: Workspace, wanted: Wanted) -> Found:
         return Found(messages)
     if whole := _whole(wanted.q, workspace.country):
         return Found(messages.filter(peer=whole))
-    read = messages.filter(_read_for(wanted, workspace.country))
+    read = messages.filter(_read_for(wanted, workspace))
     floor = 0 if wanted.everything else _floor(workspace)
     return Found(read.filter(id__gte=floor), is_partial=floor > 0)
 
@@ -112,10 +112,11 @@ def _plainly(workspace: Workspace, wanted: Wanted) -> QuerySet[Message]:
     return messages
 
 
-def _read_for(wanted: Wanted, country: str) -> Q:
+def _read_for(wanted: Wanted, workspace: Workspace) -> Q:
     if wanted.is_number:
-        return by_number(wanted.q, country)
-    return Q(text__icontains=wanted.q.strip())
+        return by_number(wanted.q, workspace.country)
+    words = wanted.q.strip()
+    return Q(text__icontains=words) | Q(peer__in=numbers_called(workspace.pk, words))
 
 
 def _whole(written: str, country: str) -> str:
@@ -132,16 +133,13 @@ def by_number(written: str, country: str) -> Q:
     begins, a short code as it is."""
     if whole := _whole(written, country):
         return Q(peer=whole)
+    asked = Q()
+    for prefix in e164.beginnings(written, country):
+        asked |= _begins(prefix)
     digits = re.sub(r"\D", "", written)
-    if written.strip().startswith("+"):
-        return _begins(f"+{digits}")
-    if digits.startswith("00"):
-        return _begins(f"+{digits[2:]}")
-    if digits.startswith("0"):
-        # Written as at home: 06 12 in France begins +336 12. Italy keeps the zero.
-        code = country_code_for_region(country)
-        return _begins(f"+{code}{digits[1:]}") | _begins(f"+{code}{digits}")
-    return _begins(digits) | _begins(f"+{digits}")
+    if not (digits.startswith("0") or written.strip().startswith("+")):
+        asked |= _begins(digits)
+    return asked
 
 
 def _begins(prefix: str) -> Q:

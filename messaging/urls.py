@@ -9,6 +9,7 @@ from messaging.views import calls, carriers, compose, files, inbox, messages
 
 urlpatterns = [
     path("compose/", compose.compose, name="compose"),
+    path("compose/recipients/", compose.recipients, name="compose_recipients"),
     path("compose/preview/", compose.preview, name="compose_preview"),
     path("messages/", messages.messages, name="messages"),
     path("messages/cancel/", messages.cancel_many, name="messages_cancel"),

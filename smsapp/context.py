@@ -26,7 +26,12 @@ _PLACES = {
     "settings": "settings",
     "people": "settings",
     "invit": "settings",
-    "opt_out": "settings",
+    "contact": "contacts",
+    "group": "contacts",
+    "field": "contacts",
+    "import": "contacts",
+    "segment": "contacts",
+    "opt_out": "contacts",
     "more": "more",
 }
 # Conversations counted in the sidebar; past it people read "99+".

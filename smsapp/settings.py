@@ -243,6 +243,8 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_ROOT = DATA_DIR / "media"
 # Bytes. One picture of a message; most carriers refuse more than 5 MB in all.
 MEDIA_LIMIT = 5 * 1024 * 1024
+# Bytes of a file of contacts: some 300,000 people.
+IMPORT_LIMIT = 30 * 1024 * 1024
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

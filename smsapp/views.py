@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_safe
 
 from accounts.http import MemberRequest, member
+from contacts.services import names
 from lib.jobs import QueueDown, redis
 from smsapp.home import overview
 
@@ -24,7 +25,11 @@ logger = logging.getLogger(__name__)
 @member
 @require_GET
 def home(request: MemberRequest) -> HttpResponse:
-    return render(request, "home.html", {"home": overview(request.workspace, timezone.now())})
+    shown = overview(request.workspace, timezone.now())
+    peers = [talk.peer for talk in shown.conversations]
+    peers += [planned.first.peer for planned in shown.planned]
+    known = names(request.workspace.pk, peers)
+    return render(request, "home.html", {"home": shown, "names": known})
 
 
 @member

@@ -40,18 +40,22 @@ NASTY = [
     )
 ]  # fmt: skip
 ASKED = [
-    "after", "at", "before", "back", "direction", "from", "need", "next", "page", "phone", "q", "seen",
-    "show", "since", "status", "submission", "text", "to", "until", "all", "where",
+    "after", "all", "at", "back", "before", "chosen", "contact", "country", "direction", "done",
+    "field", "format", "from", "group", "kind", "need", "next", "only", "order", "page", "phone",
+    "q", "seen", "segment", "show", "since", "status", "submission", "tag", "text", "to", "until",
+    "value", "what", "where",
 ]  # fmt: skip
 TYPED = [
-    "action", "at", "carrier", "code", "country", "description", "detail", "email", "flash", "forget",
-    "language",
-    "login", "name", "new_password1", "next", "number", "oldpassword", "password", "password1",
-    "password2", "phone", "picture", "rate", "remember", "replace", "resend_unknown", "role",
-    "settings-account_sid", "settings-auth_token", "settings-base_url", "settings-key",
-    "settings-sender", "submission", "text", "theme", "time_zone", "to", "upto", "when", "words",
-    "workspace", "q", "status", "since", "until", "direction",
-    "countries", "currency", "mode", "pasted", "pictured", "prefix", "price", "table", "where",
+    "act", "action", "after", "all", "at", "carrier", "chosen", "code", "column-0", "countries",
+    "country", "currency", "delimiter", "description", "detail", "direction", "email", "encoding",
+    "flash", "forget", "groups", "headings", "kept", "known", "label", "language", "login", "mode",
+    "n0-0.is", "n0-0.value", "n0-0.what", "n0.count", "n0.not", "name", "new", "new_password1",
+    "next", "number", "oldpassword", "password", "password1", "password2", "pasted", "phone",
+    "picture", "pictured", "prefix", "price", "q", "rate", "remember", "replace", "resend_unknown",
+    "role", "segment", "settings-account_sid", "settings-auth_token", "settings-base_url",
+    "settings-key", "settings-sender", "sheet", "since", "status", "submission", "sure", "table",
+    "tags", "target", "text", "theme", "time_zone", "to", "type", "until", "upto", "value_town",
+    "what", "when", "where", "who", "words", "workspace",
 ]  # fmt: skip
 FORM = "application/x-www-form-urlencoded"
 ROUNDS = 2
@@ -137,6 +141,18 @@ WHOLE: dict[str, dict[str, str]] = {
     "account_reset_password": {"email": "alice@example.org"},
     "account_signup": {"email": "new@example.org"},
     "setup": {"code": "ABCD-EFGH", "name": "A", "email": "a@example.org", "password": "long enough"},
+    "contact_add": {
+        "name": "Nadia", "number": "+33612345670", "groups": "1", "tags": "a, b", "language": "fr",
+        "time_zone": "Europe/Paris", "carrier": "orange", "notes": "n", "value_town": "Lyon",
+    },
+    "contacts_change": {"what": "tag", "chosen": "1", "all": "1", "upto": "9", "new": "vip", "q": ""},
+    "contacts_merge": {"chosen": "1", "kept": "1"},
+    "segment_add": {
+        "name": "S", "act": "save", "mode": "build", "n0.count": "1", "n0.join": "all", "n0.not": "1",
+        "n0-0.what": "town", "n0-0.is": "=", "n0-0.value": "Lyon", "text": "x",
+    },
+    "field_add": {"label": "Age", "type": "number"},
+    "group_add": {"name": "Team", "description": ""},
     "set_language": {"language": "fr", "next": "/"},
     "workspace_switch": {"workspace": "1"},
 }  # fmt: skip
@@ -160,6 +176,9 @@ def test_one_nasty_field_breaks_no_form(name: str, things: Any, as_alice: Client
     "path",
     [
         "/messages/{}/", "/inbox/{}/", "/phones/{}/", "/phones/{}/edit/", "/files/{}/",
+        "/contacts/{}/", "/contacts/{}/edit/", "/contacts/{}/erase/", "/groups/{}/", "/groups/{}/edit/",
+        "/segments/{}/", "/segments/{}/edit/", "/contacts/imports/{}/", "/contacts/imports/{}/rejected/",
+        "/contacts/fields/{}/delete/", "/contacts/changes/{}/undo/",
         "/opt-outs/{}/remove/", "/settings/people/{}/role/", "/settings/people/invitations/{}/renew/",
         "/password/reset/{}-abc-def/", "/join/{}/", "/signup/{}/", "/media/{}/", "/media/{}:a:b/",
         "/callbacks/{}/status/", "/phones/add/{}/",
@@ -217,6 +236,16 @@ def test_an_odd_file_breaks_no_form(as_alice: Client, phone: Phone) -> None:
         answer = as_alice.post("/compose/", form | {"picture": picture})
 
         assert answer.status_code < 500, name
+
+        people = SimpleUploadedFile(name or "empty", content, kind)
+        assert as_alice.post("/contacts/imports/add/", {"file": people}).status_code < 500, name
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_no_rule_breaks_its_reader(text: str, as_alice: Client) -> None:
+    for rule in (text, f'name = "{text}"', f"level > {text}", f"({text}"):
+        form = f"mode=write&act=save&name=x&text={rule}"
+        assert as_alice.post("/segments/add/", form.encode(), FORM).status_code < 500, rule
 
 
 @pytest.mark.parametrize("endpoint", ["status", "incoming", "call", "call_end"])

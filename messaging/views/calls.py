@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from accounts.http import MemberRequest, member
+from contacts.services import names
 from messaging.models import Call
 from phones.health import kind_of
 from phones.models import Phone
@@ -59,6 +60,7 @@ def calls(request: MemberRequest) -> HttpResponse:
         "lines": [_line(call, now) for call in found[:_PAGE]],
         "older": found[_PAGE - 1].pk if len(found) > _PAGE else None,
         "is_newest": not before,
+        "names": names(request.workspace.pk, {call.peer for call in found}),
         "able": [] if found else _able(request),
     }
     template = "messaging/_calls.html" if request.htmx else "messaging/calls.html"

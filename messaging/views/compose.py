@@ -15,9 +15,11 @@ from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.http import MemberRequest, sender
+from contacts.recipients import suggestions
+from contacts.services import names
 from lib import gsm
 from messaging import composing, media
 from messaging.composing import AlreadySent, Composed
@@ -31,10 +33,14 @@ from messaging.searching import of_submission
 @require_http_methods(["GET", "HEAD", "POST"])
 @sender
 def compose(request: MemberRequest) -> HttpResponseBase:
-    """Write a message; `to`, `text` and `phone` in the address fill the form."""
+    """Write a message; what the address says of it, and to whom, fills the form."""
     if request.method != "POST":
         to, text, phone = (request.GET.get(name, "") for name in ("to", "text", "phone"))
-        return _page(request, ComposeForm(request.workspace, to=to, text=text, phone=phone))
+        who = [f"c{pk}" for pk in request.GET.getlist("contact")]
+        who += [f"g{pk}" for pk in request.GET.getlist("group")]
+        who += [f"s{pk}" for pk in request.GET.getlist("segment")]
+        form = ComposeForm(request.workspace, to=to, text=text, phone=phone, who=who)
+        return _page(request, form)
     form = ComposeForm(request.workspace, request.POST, request.FILES)
     if "replace" in request.POST:
         return _page(request, _rewritten(request, text=gsm.replaceable(form.written)))
@@ -51,7 +57,15 @@ def compose(request: MemberRequest) -> HttpResponseBase:
 def preview(request: MemberRequest) -> HttpResponse:
     """Say what would happen to a half-written message."""
     form = ComposeForm(request.workspace, request.POST)
-    return render(request, "messaging/_preview.html", {"form": form, "plan": form.plan})
+    return render(request, "messaging/_preview.html", _planned(request, form))
+
+
+@require_GET
+@sender
+def recipients(request: MemberRequest) -> HttpResponse:
+    """Suggest people and groups for the letters that were typed."""
+    found = suggestions(request.workspace, request.GET.get("q", "")[:100])
+    return render(request, "messaging/_suggestions.html", {"suggestions": found})
 
 
 def _send(request: MemberRequest, form: ComposeForm) -> HttpResponseBase:
@@ -157,10 +171,14 @@ def _show(messages: QuerySet[Message]) -> HttpResponseBase:
     return redirect(f"{reverse('messages')}?submission={first[0][1]}")
 
 
+def _planned(request: MemberRequest, form: ComposeForm) -> dict[str, Any]:
+    known = names(request.workspace.pk, form.plan.named)
+    return {"form": form, "plan": form.plan, "names": known}
+
+
 def _page(request: MemberRequest, form: ComposeForm, status: int = 200) -> HttpResponse:
     context: dict[str, Any] = {
-        "form": form,
-        "plan": form.plan,
+        **_planned(request, form),
         "errors": form.errors if status == 422 else {},
         "count": count(form.written),
         "patterns": patterns(),

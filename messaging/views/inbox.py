@@ -14,6 +14,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.http import MemberRequest, member, sender
+from contacts.keeping import at as contact_at
+from contacts.services import names
 from lib import gsm
 from messaging import conversations, threads
 from messaging.answering import AnswerForm
@@ -133,8 +135,13 @@ def _page(
     form: AnswerForm,
     status: int = 200,
 ) -> HttpResponse:
+    listed = _list(request, here.pk)
+    contact = contact_at(request.workspace.pk, here.peer)
     context = {
-        **_list(request, here.pk),
+        **listed,
+        "contact": contact,
+        "can_keep": here.peer.startswith("+"),
+        "names": listed["names"] | ({here.peer: contact.name} if contact and contact.name else {}),
         "here": here,
         "thread": thread,
         "is_live": "before" not in request.GET,
@@ -162,6 +169,7 @@ def _list(request: MemberRequest, at: int | None = None) -> dict[str, Any]:
         "is_newest": not before,
         "filters": urlencode({name: value for name, value in filters.items() if value}),
         "version": page.version,
+        "names": names(request.workspace.pk, [row.peer for row in page.conversations]),
     }
 
 

@@ -16,6 +16,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.http import MemberRequest, member, sender
+from contacts.keeping import at
+from contacts.services import names
 from messaging import actions, page
 from messaging.composing import CannotSend
 from messaging.forms import FilterForm
@@ -41,6 +43,7 @@ def messages(request: MemberRequest) -> HttpResponse:
     context = {
         "form": form,
         "wanted": wanted,
+        "names": names(request.workspace.pk, {row.peer for row in shown}),
         "rows": shown[:PAGE],
         "older": shown[PAGE - 1].pk if len(shown) > PAGE else None,
         "before": before,
@@ -103,11 +106,14 @@ def _to_list(request: MemberRequest) -> HttpResponseBase:
 def message(request: MemberRequest, pk: int) -> HttpResponse:
     """Show one message and why it is where it is. It refreshes itself until nothing can change."""
     shown = page.build(_message(request, pk), timezone.now())
+    contact = at(request.workspace.pk, shown.message.peer)
+    known = {contact.number: contact.name} if contact and contact.name else {}
+    context = {"page": shown, "contact": contact, "names": known}
     if not request.htmx:
-        return render(request, "messaging/message.html", {"page": shown})
+        return render(request, "messaging/message.html", context)
     if request.GET.get("seen") == shown.fingerprint:
         return HttpResponse(status=_STOP_POLLING if shown.is_final else 204)
-    return render(request, "messaging/_message.html", {"page": shown})
+    return render(request, "messaging/_message.html", context)
 
 
 @require_POST

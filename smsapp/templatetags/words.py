@@ -84,6 +84,13 @@ def spoken(number: str) -> SafeString:
 
 
 @register.filter
+def called(number: str, names: dict[str, str] | str) -> SafeString:
+    """Draw what somebody is called, the number where `names` (numbers → names) has none."""
+    name = names.get(number or "") if isinstance(names, dict) else None
+    return format_html("<bdi>{}</bdi>", name) if name else spoken(number)
+
+
+@register.filter
 def monogram(name: Any) -> str:
     """Give the initials of a name, two at most: Les Tilleuls → LT."""
     words = [word for word in str(name).split() if word[0].isalnum()]

@@ -15,6 +15,9 @@ pytestmark = pytest.mark.peer
 
 ROOT = Path(__file__).parents[2]
 HEART = [
+    "tests/contacts/importing/test_running.py",
+    "tests/contacts/test_keeping.py",
+    "tests/contacts/test_rules.py",
     "tests/lib/test_bulk.py",
     "tests/messaging/test_costs.py",
     "tests/messaging/test_hardening.py",

@@ -268,7 +268,7 @@ def test_home_costs_the_same_whatever_there_is(
             workspace=workspace, peer=last.peer, phone=other, last=last, last_at=NOW, unread=1
         )
 
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         as_alice.get("/")
 
 

@@ -13,6 +13,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
+from contacts import changing, keeping
+from contacts.importing import files, running
 from lib.jobs import QueueDown, redis
 from messaging import looking_up, polling, receiving, reporting, sweeping
 
@@ -29,6 +31,10 @@ DUTIES: tuple[tuple[Callable[[], int], float], ...] = (
     (receiving.show_partial, 20),
     (sweeping.fetch_late_media, 120),
     (sweeping.prune_exchanges, 3600),
+    (keeping.forget_deleted_fields, 60),
+    (changing.purge, 600),
+    (running.resume, 20),
+    (files.prune, 3600),
 )
 
 

@@ -1,0 +1,1 @@
+"""Bringing people in from files: read (`reading`), understand (`guessing`, `rows`), store (`running`)."""

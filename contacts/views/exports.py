@@ -1,0 +1,42 @@
+"""Taking people out as a file."""
+
+from __future__ import annotations
+
+from django.http import FileResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from accounts.http import MemberRequest, manager
+from contacts import exporting, finding, keeping
+from contacts.forms import FilterForm
+from contacts.views.people import query_of
+
+
+@manager
+@require_GET
+def contacts_export(request: MemberRequest) -> HttpResponseBase:
+    """Offer the formats, or give the file of one: all people, or those that the filters want."""
+    people = finding.find(request.workspace, FilterForm(request.workspace, request.GET).wanted)
+    format_ = request.GET.get("format", "")
+    if format_ not in exporting.FORMATS:
+        query = query_of(request.GET)
+        shown = {
+            "amount": people.count(),
+            "query": query,
+            "asked": list(QueryDict(query).items()),
+            "most": exporting.MOST_IN_SHEET,
+        }
+        return render(request, "contacts/export.html", shown)
+    fields = keeping.fields_of(request.workspace)
+    ending, kind = exporting.FORMATS[format_]
+    name = f"contacts-{timezone.localdate().isoformat()}.{ending}"
+    if format_ == exporting.XLSX:
+        some = people.filter(pk__in=people.order_by("pk").values("pk")[: exporting.MOST_IN_SHEET])
+        book = exporting.workbook(some, fields)
+        return FileResponse(book, as_attachment=True, filename=name, content_type=kind)
+    return StreamingHttpResponse(
+        exporting.stream(people, fields, format_),
+        content_type=kind,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )

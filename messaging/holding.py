@@ -1,0 +1,110 @@
+"""What messages hold about a person: for the file they may ask for, and for forgetting them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.dispatch import receiver
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from accounts.models import Workspace
+from contacts.holdings import CannotErase, Holding
+from contacts.signals import asked_for_holdings
+from messaging.models import Call, Conversation, Media, Message, Status
+from phones.models import Exchange
+
+_CHUNK = 500
+
+
+@receiver(asked_for_holdings)
+def holdings(*, workspace: Workspace, number: str, **_named: Any) -> list[Holding]:
+    """Give the messages, calls and the conversation with a number (E.164)."""
+    messages = Message.objects.filter(workspace=workspace, peer=number)
+    calls = Call.objects.filter(workspace=workspace, peer=number)
+    talks = Conversation.objects.filter(workspace=workspace, peer=number)
+    sent, rung, said = messages.count(), calls.count(), talks.count()
+    return [
+        Holding(
+            key="messages",
+            label=ngettext("message", "messages", sent),
+            amount=sent,
+            rows=lambda: map(_message, messages.order_by("id").prefetch_related("media")),
+            erase=lambda: _erase(messages),
+        ),
+        Holding(
+            key="calls",
+            label=ngettext("call", "calls", rung),
+            amount=rung,
+            rows=lambda: map(_call, calls.order_by("id")),
+            erase=lambda: _delete(calls),
+        ),
+        Holding(
+            key="conversations",
+            label=ngettext("conversation", "conversations", said),
+            amount=said,
+            rows=lambda: ({"last_message_at": talk.last_at.isoformat()} for talk in talks),
+            erase=lambda: _delete(talks),
+        ),
+    ]
+
+
+def _message(message: Message) -> dict[str, Any]:
+    return {
+        "direction": message.direction,
+        "status": message.status,
+        "our_number": message.own,
+        "text": message.text,
+        "files": [item.content_type for item in message.media.all()],
+        "created_at": message.created_at.isoformat(),
+        "sent_at": message.sent_at and message.sent_at.isoformat(),
+        "delivered_at": message.delivered_at and message.delivered_at.isoformat(),
+    }
+
+
+def _call(call: Call) -> dict[str, Any]:
+    return {
+        "outcome": call.outcome,
+        "started_at": call.started_at.isoformat(),
+        "seconds": call.seconds,
+    }
+
+
+def _delete(rows: QuerySet[Any]) -> None:
+    rows.delete()
+
+
+def _erase(messages: QuerySet[Message]) -> None:
+    """Delete messages with their files and what was said to providers about them.
+
+    What waits is cancelled first, so that no worker takes it meanwhile. Raises CannotErase while one
+    is just leaving.
+    """
+    messages.filter(status=Status.QUEUED).update(status=Status.CANCELLED, ended_at=timezone.now())
+    if messages.filter(status=Status.SENDING).exists():
+        raise CannotErase(_("A message to this person is just leaving. Try again in a minute."))
+    for ids in _chunks(messages.values_list("pk", flat=True)):
+        Exchange.objects.filter(message__in=ids).delete()
+        files = list(Media.objects.filter(messages__in=ids).distinct())
+        Message.objects.filter(pk__in=ids).delete()
+        for item in files:
+            if not item.messages.exists():
+                _remove(item)
+
+
+def _remove(item: Media) -> None:
+    """Delete a file that no message has any more; the file itself goes once that is certain."""
+    file = item.file
+    item.delete()
+    if file:
+        transaction.on_commit(lambda: file.delete(save=False))
+
+
+def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:
+    found = list(ids)
+    for start in range(0, len(found), _CHUNK):
+        yield found[start : start + _CHUNK]
