@@ -15,7 +15,7 @@
     page.indeterminate = !all.checked && chosen > 0 && chosen < ticks.length;
     ticks.forEach((tick) => { tick.disabled = all.checked; });
     count.hidden = all.checked || !chosen;
-    count.textContent = count.dataset.count.replace("%s", chosen);
+    count.textContent = count.dataset.count.replace("{count}", chosen);
     form.classList.toggle("has-chosen", all.checked || chosen > 0);
   }
 
