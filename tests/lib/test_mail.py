@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from email.message import EmailMessage
 
 import pytest
@@ -37,6 +38,7 @@ class Lines:
         self.says = {**POLITE, **{word.replace("DOT", "."): line for word, line in says.items()}}
         self.heard: list[str] = []
         self.connections = 0
+        self._connection = socket.socket()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -47,6 +49,8 @@ class Lines:
             return
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        with suppress(OSError):  # a client may still hold it
+            self._connection.shutdown(socket.SHUT_RDWR)
         self._thread.join(5)
 
     def _serve(self) -> None:
@@ -56,6 +60,7 @@ class Lines:
             except OSError:
                 return
             self.connections += 1
+            self._connection = connection
             with connection, connection.makefile("rb") as lines:
                 self._talk(connection, lines)
 
