@@ -38,7 +38,7 @@ class Lines:
         self.says = {**POLITE, **{word.replace("DOT", "."): line for word, line in says.items()}}
         self.heard: list[str] = []
         self.connections = 0
-        self._connection = socket.socket()
+        self._connection: socket.socket | None = None
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -49,8 +49,9 @@ class Lines:
             return
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        with suppress(OSError):  # a client may still hold it
-            self._connection.shutdown(socket.SHUT_RDWR)
+        if self._connection:
+            with suppress(OSError):  # a client may still hold it
+                self._connection.shutdown(socket.SHUT_RDWR)
         self._thread.join(5)
 
     def _serve(self) -> None:
