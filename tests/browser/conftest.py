@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
@@ -30,6 +30,8 @@ QUIET = [
 ]
 # What htmx says of a request that the person did not wait for.
 BROKEN_OFF = ("htmx:sendAbort,", "htmx:afterRequest,")
+WIDE: ViewportSize = {"width": 1440, "height": 900}
+NARROW: ViewportSize = {"width": 360, "height": 740}
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
@@ -50,7 +52,7 @@ def browser_type_launch_args() -> dict[str, Any]:
 def browser_context_args() -> dict[str, Any]:
     # Without motion, so that nothing is judged half-way through a transition.
     return {
-        "viewport": {"width": 1440, "height": 900},
+        "viewport": WIDE,
         "locale": "en-GB",
         "reduced_motion": "reduce",
     }
@@ -118,14 +120,40 @@ def log_in(page: Page, live_server: LiveServer) -> Callable[[User], Page]:
 
 def assert_accessible(page: Page) -> None:
     """Fail with what axe-core finds against WCAG 2.2 A and AA."""
+    _judge(page, {"type": "tag", "values": STANDARDS})
+
+
+def assert_for_everybody(page: Page, path: str = "") -> None:
+    """Fail with what is wrong with a page in light and dark, on a wide screen and on a small one.
+
+    Dark changes nothing but colours, so only these are judged again; a small screen, whether it fits.
+    """
+    path = path or page.url
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size(WIDE)
+    assert_accessible(page)
+    assert fits(page), f"{path} does not fit on a wide screen"
+    page.emulate_media(color_scheme="dark")
+    _judge(page, {"type": "rule", "values": ["color-contrast"]})
+    page.set_viewport_size(NARROW)
+    assert fits(page), f"{path} does not fit on a small screen"
+
+
+def fits(page: Page) -> bool:
+    """Say whether nothing makes the page scroll sideways."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+
+
+def _judge(page: Page, rules: dict[str, Any]) -> None:
+    """Fail with what axe-core finds against some of its rules."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text())
     # What passed is ten times what did not: it stays in the browser.
-    options = {"runOnly": {"type": "tag", "values": STANDARDS}, "resultTypes": ["violations"]}
+    options = {"runOnly": rules, "resultTypes": ["violations"]}
     violations = page.evaluate("async how => (await axe.run(document, how)).violations", options)
     problems = [
         f"{item['id']}: {node['html']} — {node['failureSummary']}"
         for item in violations
         for node in item["nodes"]
     ]
-    assert not problems, "\n".join(problems)
+    assert not problems, f"{page.url}\n" + "\n".join(problems)

@@ -11,14 +11,12 @@ from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
-from tests.browser.conftest import assert_accessible
+from tests.browser.conftest import assert_for_everybody
 from tests.test_doors import MANAGER, MEMBER, SELF, SENDER, SHOWN_ELSEWHERE, address, things
 
 __all__ = ["things"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 360, "height": 780}
 
 
 def pages(things: dict[str, dict[str, Any]], client: Client) -> list[str]:
@@ -45,28 +43,21 @@ def test_every_page_is_accessible_and_fits(
     problems: list[str] = []
     for path in pages(things, as_alice):
         page.goto(live_server.url + path)
-        for size, scheme in ((WIDE, "light"), (NARROW, "dark")):
-            page.set_viewport_size(size)  # type: ignore[arg-type]
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            try:
-                assert_accessible(page)
-            except AssertionError as error:
-                problems.append(f"{path} {scheme}: {error}")
-            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                problems.append(f"{path} does not fit into {size['width']} pixels")
+        try:
+            assert_for_everybody(page, path)
+        except AssertionError as error:
+            problems.append(str(error))
 
     assert not problems, "\n".join(problems)
 
 
-@pytest.mark.parametrize(
-    "path", ["/login/", "/password/reset/", "/password/reset/sent/", "/nowhere/"]
-)
 def test_pages_for_strangers_are_accessible(
-    path: str, alice: User, page: Page, live_server: LiveServer
+    alice: User, page: Page, live_server: LiveServer
 ) -> None:
-    page.goto(live_server.url + path)
+    for path in ("/login/", "/password/reset/", "/password/reset/sent/", "/nowhere/"):
+        page.goto(live_server.url + path)
 
-    assert_accessible(page)
+        assert_for_everybody(page, path)
 
 
 def test_the_first_page_of_all_is_accessible(
@@ -75,4 +66,4 @@ def test_the_first_page_of_all_is_accessible(
     page.goto(live_server.url)
 
     assert page.url.endswith("/setup/")
-    assert_accessible(page)
+    assert_for_everybody(page)

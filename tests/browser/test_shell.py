@@ -12,12 +12,10 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.models import Membership, User, Workspace
 from messaging.models import Direction, Message, Status
 from phones.models import Phone
-from tests.browser.conftest import assert_accessible
+from tests.browser.conftest import NARROW, assert_accessible, assert_for_everybody, fits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LogIn = Callable[[User], Page]
-NARROW = {"width": 360, "height": 740}
-WIDE = {"width": 1440, "height": 900}
 
 
 @pytest.fixture
@@ -41,21 +39,12 @@ def life(workspace: Workspace, phone: Phone) -> None:
         )
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_home_is_for_everybody(life: None, home: Page, size: dict[str, int], scheme: str) -> None:
-    home.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    home.set_viewport_size(size)  # type: ignore[arg-type]
-
-    assert_accessible(home)
-    assert home.evaluate("document.documentElement.scrollWidth <= innerWidth")
+def test_home_is_for_everybody(life: None, home: Page) -> None:
+    assert_for_everybody(home)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_first_minutes_are_for_everybody(phone: Phone, home: Page, scheme: str) -> None:
-    home.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-
-    assert_accessible(home)
+def test_the_first_minutes_are_for_everybody(phone: Phone, home: Page) -> None:
+    assert_for_everybody(home)
 
 
 def test_keys_lead_to_places(home: Page) -> None:
@@ -129,22 +118,23 @@ def test_a_link_is_copied_by_its_button(home: Page, live_server: LiveServer) -> 
     assert copied == home.locator(".copy input").first.input_value()
 
 
-@pytest.mark.parametrize(("answer", "sent"), [("Keep as it is", False), ("Delete 3", True)])
-def test_danger_is_asked_about_first(
-    home: Page, live_server: LiveServer, answer: str, sent: bool
-) -> None:
+def test_danger_is_asked_about_first(home: Page, live_server: LiveServer) -> None:
     home.evaluate(
         """() => { main.innerHTML = '<form action="/more/" data-confirm="Delete 3 messages?">'
         + '<button class="btn">Delete 3</button></form>' }"""
     )
-    home.locator("#main").get_by_role("button").click()
-    dialog = home.get_by_role("alertdialog")
+    button, dialog = home.locator("#main").get_by_role("button"), home.get_by_role("alertdialog")
+    button.click()
     expect(dialog).to_contain_text("Delete 3 messages?")
     assert_accessible(home)
 
-    dialog.get_by_role("button", name=answer).click()
+    dialog.get_by_role("button", name="Keep as it is").click()
+    expect(dialog).to_be_hidden()
+    expect(home).to_have_url(f"{live_server.url}/")
 
-    expect(home).to_have_url(re.compile("/more/") if sent else f"{live_server.url}/")
+    button.click()
+    dialog.get_by_role("button", name="Delete 3").click()
+    expect(home).to_have_url(re.compile("/more/"))
 
 
 def test_the_skip_link_is_the_first_stop(home: Page) -> None:
@@ -156,24 +146,16 @@ def test_the_skip_link_is_the_first_stop(home: Page) -> None:
     expect(home.locator("#main")).to_be_focused()
 
 
-def test_a_missing_page_is_for_everybody(page: Page, alice: User, live_server: LiveServer) -> None:
-    page.goto(f"{live_server.url}/nothing/")
-
-    assert_accessible(page)
-
-
-@pytest.mark.parametrize("language", ["fr", "es"])
-@pytest.mark.parametrize("path", ["/", "/phones/", "/phones/add/", "/settings/people/"])
 def test_other_languages_are_for_everybody_too(
-    life: None, home: Page, alice: User, live_server: LiveServer, language: str, path: str
+    life: None, home: Page, alice: User, live_server: LiveServer
 ) -> None:
-    User.objects.filter(pk=alice.pk).update(language=language)
-    home.set_viewport_size(NARROW)  # type: ignore[arg-type]
-
-    home.goto(f"{live_server.url}{path}")
-
-    assert_accessible(home)
-    assert home.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    home.set_viewport_size(NARROW)
+    for language in ("fr", "es"):
+        User.objects.filter(pk=alice.pk).update(language=language)
+        for path in ("/phones/", "/phones/add/", "/settings/people/", "/"):
+            home.goto(f"{live_server.url}{path}")
+            assert fits(home), (language, path)
+        assert_accessible(home)
 
 
 def test_no_column_runs_into_its_neighbour_on_a_small_laptop(
