@@ -16,6 +16,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -78,13 +79,20 @@ def forms_of(text: str) -> Iterator[str]:
     yield html.unescape(text)
     yield re.sub(r"\\(u[0-9a-f]{4}|.)", lambda found: bare(found[1]), text)
     yield json.dumps(text)
-    for run in re.findall(r"[A-Za-z0-9+/_-]{12,}", unquote_plus(text) + " " + text):
-        for start in range(4):
-            letters = run[start:].replace("-", "+").replace("_", "/")
-            letters = letters[:-1] if len(letters) % 4 == 1 else letters
-            inside = base64.b64decode(letters + "=" * (-len(letters) % 4))
-            yield inside.decode("utf-8", "ignore")
-            yield inside.decode("latin-1")
+    for run in set(re.findall(r"[A-Za-z0-9+/_-]{12,}", unquote_plus(text) + " " + text)):
+        yield from inside(run)
+
+
+@cache  # pages repeat the same words
+def inside(run: str) -> tuple[str, ...]:
+    """Give what a run of letters may be the base64 of, wherever in it that begins."""
+    found = []
+    for start in range(4):
+        letters = run[start:].replace("-", "+").replace("_", "/")
+        letters = letters[:-1] if len(letters) % 4 == 1 else letters
+        decoded = base64.b64decode(letters + "=" * (-len(letters) % 4))
+        found += [decoded.decode("utf-8", "ignore"), decoded.decode("latin-1")]
+    return tuple(found)
 
 
 def bare(escaped: str) -> str:
