@@ -1,4 +1,4 @@
-"""From a form to a provider nobody here wrote and back: real workers, Valkey, SQLite and PostgreSQL."""
+"""From a form to a provider nobody here wrote and back: real workers and Valkey."""
 
 from __future__ import annotations
 
@@ -9,21 +9,11 @@ import pytest
 
 from bench import site
 from tests.flows.person import Person, set_up, until
-from tests.peers.postgres import start_postgres
 from tests.peers.twilio import TwilioPeer, start_twilio
 
 pytestmark = pytest.mark.peer
 
 THEIRS = "+33612345678"
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield ""
-        return
-    with start_postgres() as postgres:
-        yield postgres.database_url
 
 
 @pytest.fixture
@@ -33,9 +23,9 @@ def twilio() -> Iterator[TwilioPeer]:
 
 
 @pytest.fixture
-def running(database: str, tmp_path: Path) -> Iterator[site.Site]:
+def running(tmp_path: Path) -> Iterator[site.Site]:
     env = {"ALLOW_PRIVATE_ADDRESSES": "127.0.0.1"}
-    with site.start(tmp_path / "site", database_url=database, env=env) as running:
+    with site.start(tmp_path / "site", env=env) as running:
         yield running
 
 
