@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
 
 from accounts.models import Workspace
 from lib import bulk
 from phones.models import Phone
+
+pytestmark = pytest.mark.database
 
 
 def phones(workspace: Workspace, count: int) -> list[Phone]:

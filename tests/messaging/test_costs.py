@@ -215,6 +215,7 @@ def test_nonsense_is_no_cost(said: Any, write: Write, line: Phone) -> None:
 # ---- Sums ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.database
 def test_what_was_spent_is_added_up_and_what_never_left_is_not(write: Write, line: Phone) -> None:
     told, waiting, cancelled, failed, _american = write(
         FRANCE, number(2), number(3), number(4), AMERICA

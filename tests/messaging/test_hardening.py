@@ -61,6 +61,7 @@ LONG = "x" * 100
 # ---- One odd result must not cost the others theirs ----------------------------------------------
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     ("odd", "status"),
     [
@@ -105,6 +106,7 @@ def test_a_wish_to_wait_is_heard_for_a_day_at_most(write, send, scripted) -> Non
     assert message.not_before < timezone.now() + timedelta(days=1, minutes=1)
 
 
+@pytest.mark.database
 def test_what_cannot_be_stored_at_all_still_counts_as_sent(
     write, send, scripted, monkeypatch
 ) -> None:
@@ -130,6 +132,7 @@ def test_what_cannot_be_stored_at_all_still_counts_as_sent(
     assert Message.objects.get(peer=number(1)).provider_id == "SM1"
 
 
+@pytest.mark.database
 def test_an_answer_with_nul_in_its_headers_is_kept(write, line) -> None:
     kept = readable(Redactor([]), [("X-Odd", "a\x00b")], b"a\x00b")
 
@@ -140,6 +143,7 @@ def test_an_answer_with_nul_in_its_headers_is_kept(write, line) -> None:
 # ---- The database goes away ----------------------------------------------------------------------
 
 
+@pytest.mark.database
 @pytest.mark.parametrize("error", [InterfaceError, OperationalError, InternalError])
 def test_results_survive_a_database_that_comes_back(
     error, write, send, scripted, monkeypatch
@@ -289,6 +293,7 @@ def _cut_connection() -> None:
 # ---- Names that providers give -------------------------------------------------------------------
 
 
+@pytest.mark.database
 def test_a_long_name_is_found_again(write, send, scripted, line) -> None:
     (message,) = write()
     scripted.script[message.peer] = [Sent(LONG + "-1")]
@@ -309,6 +314,7 @@ def test_a_long_name_that_is_reported_first_is_found_again(write, send, scripted
     assert states(message) == [Status.DELIVERED]
 
 
+@pytest.mark.database
 def test_long_names_that_begin_alike_are_two(write, send, scripted, line) -> None:
     first, second = write(number(1), number(2))
     scripted.script[number(1)] = [Sent(LONG + "-1")]
@@ -329,6 +335,7 @@ def test_long_names_that_begin_alike_are_two(write, send, scripted, line) -> Non
 # ---- Odd callbacks -------------------------------------------------------------------------------
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(
     "event",
     [
@@ -348,6 +355,7 @@ def test_an_odd_event_is_stored_and_not_repeated_for_ever(event, line) -> None:
     apply(line, [event])
 
 
+@pytest.mark.database
 def test_a_reply_that_breaks_a_rule_is_not_taken_for_a_repetition(line, monkeypatch) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise IntegrityError("another rule")
@@ -358,6 +366,7 @@ def test_a_reply_that_breaks_a_rule_is_not_taken_for_a_repetition(line, monkeypa
         apply(line, [IncomingSms(number(1), "Yes", "IN1")])
 
 
+@pytest.mark.database
 def test_a_report_that_was_parked_twice_at_once_is_still_answered(line) -> None:
     event = StatusReport(Delivery.DELIVERED, "SM1")
     for _ in range(2):
@@ -422,6 +431,7 @@ def test_chunks_without_end_are_too_large(line, scripted) -> None:
 # ---- Phones that go away -------------------------------------------------------------------------
 
 
+@pytest.mark.database
 def test_a_message_that_comes_back_to_a_deleted_phone_does_not_wait_for_ever(
     write, send, scripted, line
 ) -> None:
@@ -444,6 +454,7 @@ def test_a_message_that_comes_back_to_a_deleted_phone_does_not_wait_for_ever(
     assert message.ended_at is not None
 
 
+@pytest.mark.database
 def test_a_message_written_while_its_phone_is_deleted_does_not_wait_for_ever(write, line) -> None:
     services.delete(line)
     (message,) = write()
@@ -550,6 +561,7 @@ def test_news_of_the_first_copy_keeps_a_second_one_from_leaving_by_itself(
     assert len(scripted.sent) == 1
 
 
+@pytest.mark.database
 @hypothesis_settings(
     max_examples=60 if connection.vendor == "sqlite" else 10,
     deadline=None,
@@ -604,6 +616,7 @@ def test_who_asks_for_no_more_messages_gets_none_that_wait(write, line, send, sc
     assert OptOut.objects.count() == 1
 
 
+@pytest.mark.database
 def test_a_type_of_media_that_is_too_long_is_cut(line, scripted, jobs) -> None:
     scripted.fetched = Fetched(b"\x89PNG\r\n\x1a\n", "image/" + "x" * 300)
     apply(line, [IncomingSms(number(1), "", "IN1", media=(IncomingMedia("https://x.test/1"),))])

@@ -52,7 +52,7 @@ def pass_time(**time: int) -> None:
 
 
 @hypothesis_settings(
-    max_examples=40 if connection.vendor == "sqlite" else 10,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -203,6 +203,7 @@ def test_a_message_told_whole_before_is_not_told_in_parts_again(line) -> None:
     assert texts() == ["One"]
 
 
+@pytest.mark.database
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_that_get_two_parts_at_once_make_one_message(line) -> None:
     together = threading.Barrier(3)

@@ -71,6 +71,7 @@ def test_the_tries_of_a_message_last_about_a_day() -> None:
     assert 20 <= sum(waits) / 3600 <= 28
 
 
+@pytest.mark.database
 def test_many_messages_leave_together_and_each_once(write, send, scripted) -> None:
     messages = write(*[number(i) for i in range(100)])
     scripted.seconds = 0.01
@@ -232,6 +233,7 @@ def test_nothing_leaves_through_a_paused_phone(write, send, scripted, line) -> N
     assert scripted.sent == []
 
 
+@pytest.mark.database
 def test_urgent_goes_before_normal_and_normal_before_bulk(write, send, scripted, settings) -> None:
     settings.SENDING_CONCURRENCY = 1
     write(number(1), priority=Priority.BULK)
@@ -243,6 +245,7 @@ def test_urgent_goes_before_normal_and_normal_before_bulk(write, send, scripted,
     assert [sms.to for sms in scripted.sent] == [number(3), number(2), number(1)]
 
 
+@pytest.mark.database
 def test_one_person_reads_messages_in_the_order_they_were_written(write, send, scripted) -> None:
     for text in "abcde":
         write(text=text)
@@ -253,6 +256,7 @@ def test_one_person_reads_messages_in_the_order_they_were_written(write, send, s
     assert "".join(sms.text for sms in scripted.sent) == "abcde"
 
 
+@pytest.mark.database
 def test_a_later_message_waits_while_an_earlier_one_is_retried(write, send, scripted) -> None:
     (first,) = write(text="a")
     (second,) = write(text="b")
@@ -264,6 +268,7 @@ def test_a_later_message_waits_while_an_earlier_one_is_retried(write, send, scri
     assert [sms.text for sms in scripted.sent] == ["a"]
 
 
+@pytest.mark.database
 def test_two_runs_never_take_the_same_message(write, line) -> None:
     write(*[number(i) for i in range(40)])
     taken: list[int] = []
@@ -284,6 +289,7 @@ def test_two_runs_never_take_the_same_message(write, line) -> None:
     assert len(taken) == len(set(taken)) == 40
 
 
+@pytest.mark.database
 def test_a_worker_that_died_leaves_unknown_messages_that_are_not_sent_again(
     write, send, scripted, line
 ) -> None:
@@ -320,6 +326,7 @@ def test_a_phone_may_send_unknown_messages_again_but_not_for_ever(
     assert states(message) == [Status.UNKNOWN]
 
 
+@pytest.mark.database
 def test_a_result_that_comes_after_the_lease_ended_still_counts(write, line, scripted) -> None:
     (message,) = write()
     run = uuid.uuid4()
@@ -333,6 +340,7 @@ def test_a_result_that_comes_after_the_lease_ended_still_counts(write, line, scr
     assert (message.status, message.provider_id) == (Status.SENT, "late")
 
 
+@pytest.mark.database
 def test_a_result_of_an_old_claim_does_not_touch_the_new_one(write, line) -> None:
     (message,) = write()
     old, new = uuid.uuid4(), uuid.uuid4()
@@ -346,6 +354,7 @@ def test_a_result_of_an_old_claim_does_not_touch_the_new_one(write, line) -> Non
     assert (message.status, message.claim) == (Status.SENDING, new)
 
 
+@pytest.mark.database
 def test_a_callback_that_overtakes_the_answer_is_not_undone(write, send, scripted, line) -> None:
     (message,) = write()
 

@@ -51,6 +51,7 @@ def messages(phone: Phone, status: str, count: int = 1, **fields: object) -> lis
     return Message.objects.bulk_create(rows)
 
 
+@pytest.mark.database
 def test_figures_count_what_left_today(workspace: Workspace, phone: Phone) -> None:
     for status, count in (("delivered", 6), ("sent", 2), ("failed", 1), ("unknown", 1)):
         messages(phone, status, count)
@@ -65,6 +66,7 @@ def test_figures_count_what_left_today(workspace: Workspace, phone: Phone) -> No
     assert not figures.is_settled
 
 
+@pytest.mark.database
 def test_today_begins_at_midnight_of_the_workspace(workspace: Workspace, phone: Phone) -> None:
     midnight = datetime(2025, 11, 19, 23, 0, tzinfo=UTC)
     messages(phone, "sent", send_at=midnight)
@@ -76,6 +78,7 @@ def test_today_begins_at_midnight_of_the_workspace(workspace: Workspace, phone: 
     assert [bar.day.sent for bar in home.plot.bars[-2:]] == [5, 1]
 
 
+@pytest.mark.database
 def test_a_day_of_25_hours_is_one_day(workspace: Workspace, phone: Phone) -> None:
     # On 26 October 2025 Paris left summer time: 22:00 UTC the day before to 23:00 UTC.
     first = datetime(2025, 10, 25, 22, 0, tzinfo=UTC)
@@ -87,6 +90,7 @@ def test_a_day_of_25_hours_is_one_day(workspace: Workspace, phone: Phone) -> Non
     assert [bar.day.sent for bar in bars if bar.day.sent] == [2]
 
 
+@pytest.mark.database
 def test_usual_is_the_mean_of_seven_days_up_to_this_hour(
     workspace: Workspace, phone: Phone
 ) -> None:
@@ -205,6 +209,7 @@ def test_a_paused_phone_has_no_end_in_sight(workspace: Workspace, phone: Phone) 
     assert overview(workspace, NOW).done_at is None
 
 
+@pytest.mark.database
 def test_next_joins_the_messages_of_one_submission(workspace: Workspace, phone: Phone) -> None:
     later = NOW + timedelta(hours=3)
     messages(phone, "queued", 28, send_at=later, submission=uuid.uuid4())
@@ -215,6 +220,7 @@ def test_next_joins_the_messages_of_one_submission(workspace: Workspace, phone: 
     assert [(item.people, item.has_more) for item in planned] == [(1, False), (28, False)]
 
 
+@pytest.mark.database
 def test_a_big_batch_is_not_read_whole(workspace: Workspace, phone: Phone) -> None:
     messages(phone, "queued", 80, send_at=NOW + timedelta(hours=1), submission=uuid.uuid4())
 
