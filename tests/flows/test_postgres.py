@@ -10,9 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from tests.peers.postgres import start_postgres
+from tests.peers.postgres import PostgresPeer, start_postgres
 
 pytestmark = pytest.mark.peer
 
@@ -34,6 +35,7 @@ PLACES = [
 
 def test_sending_and_receiving_hold_on_postgresql() -> None:
     with start_postgres() as postgres:
+        assert_serves(postgres)
         env = {**os.environ, "DATABASE_URL": postgres.database_url}
         # This run's own workers must not be taken for those of the one it starts; and there, what only
         # SQLite can show is left out.
@@ -45,3 +47,11 @@ def test_sending_and_receiving_hold_on_postgresql() -> None:
         )
 
     assert ran.returncode == 0, ran.stdout[-5000:] + ran.stderr[-2000:]
+    assert not postgres.folder.exists()
+
+
+def assert_serves(postgres: PostgresPeer) -> None:
+    """Fail unless it answers in UTF-8 at both its addresses."""
+    for url in (postgres.database_url, postgres.socket_url):
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SHOW server_encoding").fetchone() == ("UTF8",)
