@@ -13,7 +13,7 @@ from contacts.finding import Wanted
 from contacts.models import Change, Contact, Field, Group, Tag
 from tests.contacts.cast import contact, field
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 def found(workspace: Workspace, **wanted: object) -> list[str]:

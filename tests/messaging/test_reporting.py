@@ -17,7 +17,7 @@ from phones.base import Delivery, StatusReport
 from phones.models import Phone
 from tests.messaging.conftest import number
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 # What each says more than its state, so that one of two with the same state is as good as the other.
 CODES = {Delivery.FAILED: "027", Delivery.UNKNOWN: "007"}
