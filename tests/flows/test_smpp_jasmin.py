@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from messaging.models import Message, Report
 from phones.base import Misconfigured
 from phones.lines import line
 from phones.models import Phone
-from phones.smpp import statuses
+from phones.smpp import statuses, wire
 from tests.flows.test_smpp import Bound
 from tests.peers.jasmin import PASSWORD, SYSTEM_ID, JasminPeer
 from tests.peers.smpp import Smsc
@@ -44,7 +45,7 @@ def customer(jasmin: JasminPeer, workspace: Workspace, settings: Any) -> Custome
     settings.ALLOW_PRIVATE_ADDRESSES = ["127.0.0.1"]
 
     def customer(system_id: str = SYSTEM_ID, password: str = PASSWORD) -> Phone:
-        stored = {
+        stored: dict[str, Any] = {
             "host": "127.0.0.1",
             "port": jasmin.port,
             "system_id": system_id,
@@ -92,12 +93,24 @@ def test_a_test_of_the_connection_says_what_jasmin_answers(customer: Customer) -
         line(customer(password="another")).check()
 
 
-def test_a_wrong_password_is_said_and_not_insisted_on(customer: Customer, bind: Bind) -> None:
+def test_a_wrong_password_is_said_and_not_insisted_on(
+    customer: Customer, bind: Bind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[float] = []
+    connect = wire.connect
+
+    def counted(*given: Any) -> Any:
+        tries.append(time.monotonic())
+        return connect(*given)
+
+    monkeypatch.setattr(wire, "connect", counted)
     bound = bind(customer(password="another"))
 
-    bound.until(lambda: bool(words_of(bound)), "words")
+    bound.until(lambda: "nvalid" in words_of(bound), "words")
+    # Four times the pause after which any other refusal is tried again.
+    bound.until(lambda: time.monotonic() > tries[0] + 0.4)
 
-    assert "nvalid" in words_of(bound)
+    assert len(tries) == 1
     assert not is_bound(bound)
 
 
