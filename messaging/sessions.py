@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from lib.jobs import QueueDown, redis
 from lib.stored import DatabaseAway
 from lib.vault import Unreadable
-from phones import registry
+from phones import live, registry
 from phones.base import Kind
 from phones.models import Phone
 
@@ -100,6 +100,7 @@ class Keeper:
         While the database or the queue server is away, all stays as it is.
         """
         try:
+            live.keep()
             wanted = self._wanted()
             self._stop_unwanted({pk: plan for pk, (_, plan) in wanted.items()})
             self._forget_ended()

@@ -49,16 +49,16 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The session of a phone. `host` holds it, "" = nobody does; `binds` is None until it says so."""
+    """The session of a phone. `host` holds it, "" = nobody does; `binds` is None until it says so.
+
+    `is_kept` = somewhere there is who starts sessions, so that it is a matter of seconds.
+    """
 
     host: str
+    is_kept: bool
     binds: list[Shown] | None
     trace: list[str]
     tracing: int
-
-    @property
-    def is_up(self) -> bool:
-        return bool(self.binds) and all(bind.colour == "is-green" for bind in self.binds or ())
 
 
 def connection_of(phone: Phone) -> Connection:
@@ -68,11 +68,21 @@ def connection_of(phone: Phone) -> Connection:
     try:
         told = live.binds_of(phone.pk)
         trace, tracing = live.trace_of(phone.pk), live.wants_trace(phone.pk)
+        is_kept = live.is_kept()
     except QueueDown:
-        return Connection(host, None, [], 0)
+        return Connection(host, True, None, [], 0)
     now = timezone.now()
     binds = None if told is None else [_shown(bind, now) for bind in told]
-    return Connection(host, binds if host else None, trace, tracing)
+    return Connection(host, is_kept, binds if host else None, trace, tracing)
+
+
+def is_connected(phone: Phone) -> bool:
+    """Say whether all binds of a phone stand; with the queue server away it is believed."""
+    try:
+        told = live.binds_of(phone.pk)
+    except QueueDown:
+        return True
+    return bool(told) and all(bind["state"] == "bound" for bind in told or ())
 
 
 def _shown(bind: dict[str, Any], now: datetime) -> Shown:

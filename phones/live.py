@@ -29,6 +29,15 @@ def binds_of(phone_id: int) -> list[dict[str, Any]] | None:
     return binds
 
 
+def keep() -> None:
+    """Say that somebody here starts sessions; to be said again within _FRESH seconds."""
+    redis(SEND).set("sessions", 1, ex=_FRESH)
+
+
+def is_kept() -> bool:
+    return bool(redis(SEND).exists("sessions"))
+
+
 def ask_trace(phone_id: int) -> None:
     """Ask the session to keep a trace for TRACED seconds, and forget the last one."""
     with redis(SEND).pipeline() as asked:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext
 from lib import e164
 from lib import money as lib_money
 from messaging.models import Status
+from phones.connections import is_connected
 from phones.health import kind_of
 from phones.models import Phone
 
@@ -64,10 +65,13 @@ def phone_chip(phone: Phone, slow: bool = False) -> dict[str, Any]:
         return {"icon": "ban", "look": "", "word": gettext_lazy("Deleted"), "struck": True}
     if phone.is_paused:
         return {"icon": "player-pause", "look": "is-amber", "word": gettext_lazy("Paused")}
-    if kind_of(phone) is None:
+    kind = kind_of(phone)
+    if kind is None:
         return {"icon": "alert-triangle", "look": "is-red", "word": gettext_lazy("Out of order")}
     if slow:
         return {"icon": "clock-pause", "look": "is-amber", "word": gettext_lazy("Slowed down")}
+    if kind.connected and not is_connected(phone):
+        return {"icon": "alert-circle", "look": "is-amber", "word": gettext_lazy("Not connected")}
     return {"icon": "circle-check", "look": "is-green", "word": gettext_lazy("Ready")}
 
 
