@@ -442,6 +442,8 @@ class Mailbox:
 
     def __init__(self, client: _Imap, server: Server, folder: str, visit: _Visit) -> None:
         self._client, self._visit = client, visit
+        # It cannot be used any more: to be left.
+        self.is_spoilt = False
         if server.security == "starttls":
             with _refusal("tls"):
                 client.starttls(ssl.create_default_context())
@@ -527,7 +529,14 @@ class Mailbox:
         idle_since, silent = time.monotonic(), 0
         while not news and not stop() and time.monotonic() < ends:
             began = time.monotonic()
-            said = self._client.idle_check(timeout=1)
+            try:
+                said = self._client.idle_check(timeout=1)
+            except imaplib.IMAP4.abort as error:
+                if "unterminated line" not in str(error):
+                    raise
+                # Half a line came: something is being said. The connection is spoilt, the news are not.
+                self.is_spoilt = True
+                return True
             self._client.socket().settimeout(TIMEOUT[1])  # it leaves none behind
             news = _tells_of_mail(said)
             # A connection that has ended is "readable" at once, and says nothing.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import imaplib
 import threading
 from collections.abc import Iterator
 from email import message_from_bytes
@@ -287,11 +288,27 @@ def test_a_new_mail_wakes_the_watch_at_once(shared: ImapPeer) -> None:
     deliver.start()
     woken = phone.watch(10, lambda: False)
     deliver.join()
+    if phone._stay is None:  # the news came in two pieces: it connects anew
+        phone.watch(0.1, lambda: False)
     quiet = phone.watch(0.1, lambda: False)
     stopped = phone.watch(60, lambda: True)
     phone.close()
 
     assert (woken, quiet, stopped) == (True, False, False)
+
+
+def test_half_a_line_of_news_is_news(shared: ImapPeer, monkeypatch: pytest.MonkeyPatch) -> None:
+    phone = reader(shared)
+    phone.watch(5, lambda: False)
+
+    def torn(**_: float) -> None:
+        raise imaplib.IMAP4.abort("socket error: unterminated line: b'* 6 FETCH ('")
+
+    assert phone._stay
+    monkeypatch.setattr(phone._stay._client, "idle_check", torn)
+
+    assert phone.watch(5, lambda: False)
+    assert phone._stay is None
 
 
 def test_the_connection_is_tried_without_touching_anything(shared: ImapPeer) -> None:

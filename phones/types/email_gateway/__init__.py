@@ -266,10 +266,13 @@ class EmailGateway(PhoneType):
                 raise class_of(error) from None
             return True
         try:
-            return self._stay.wait(seconds, stop)
+            woken = self._stay.wait(seconds, stop)
         except NoAnswer:
             self._leave()
             raise
+        if self._stay.is_spoilt:
+            self._leave()
+        return woken
 
     _stay: Mailbox | None = None
 
