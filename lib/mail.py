@@ -560,7 +560,11 @@ class Mailbox:
         self._visit.note(asked, answered)
 
     def leave(self) -> None:
-        _log_out(self._client)
+        if self.is_spoilt:
+            with suppress(OSError):
+                self._client.shutdown()  # nobody would understand a goodbye
+        else:
+            _log_out(self._client)
 
 
 def _tells_of_mail(responses: Sequence[Any]) -> bool:

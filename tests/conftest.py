@@ -28,7 +28,10 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 # Generated cases may take their time: a busy machine is no mistake of ours.
 hypothesis.settings.register_profile(
-    "smsapp", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "smsapp",
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("smsapp")
 

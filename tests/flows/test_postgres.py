@@ -19,7 +19,6 @@ pytestmark = pytest.mark.peer
 
 ROOT = Path(__file__).parents[2]
 PLACES = [
-    "tests/contacts/importing/test_running.py",
     "tests/contacts/test_keeping.py",
     "tests/contacts/test_rules.py",
     "tests/lib/test_bulk.py",

@@ -340,7 +340,9 @@ def test_a_link_of_the_page_carries_a_message(
     assert smscs[link].logins == [
         (written(example, "smsc-username"), written(example, "smsc-password"))
     ]
-    assert receiver.reports(str(smscs[link].port), 1)[0].state is Delivery.SENT
+    # What the operator took and what became of it are two calls, which may overtake each other.
+    first = receiver.reports(str(smscs[link].port), 1)[0]
+    assert first.state in (Delivery.SENT, Delivery.DELIVERED)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from contacts.models import Contact, Field, Group, Import
 from lib.jobs import redis
 from tests.contacts.cast import contact, field
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 PEOPLE = """Name,Phone,Town,Groups
 Nadia Benali,06 12 34 56 78,Lyon,Choir
