@@ -46,7 +46,7 @@ from phones.types.plivo.console import ENDPOINTS, SETUP
 from phones.types.plivo.settings import POWERPACK, SettingsForm
 
 _API = "https://api.plivo.com/v1/Account/"
-# https://www.plivo.com/docs/lookup/api/, read 2026-11.
+# https://www.plivo.com/docs/lookup/api/; the fields of the answer are not verified.
 _LOOKUP = "https://lookup.plivo.com/v1/Number/"
 # Redirects followed from a picture to the store it is in.
 _HOPS = 3
