@@ -14,8 +14,8 @@ _FILLERS = re.compile(
     r"( (ag|as|bv|communications|corp|corporation|gmbh|inc|incorporated|llc|lp|ltd|limited|mobile|mobility"
     r"|nv|pcs|plc|sa|sas|services|spa|srl|telecom|usa|us|wireless))+$"
 )
-# Networks by MCC-MNC, written from memory, for names that say less: "Cellco Partnership" is Verizon Wireless. Who
-# rents a network is reached by its gateway or not at all, and nobody else has the number.
+# Networks by MCC-MNC, written from memory, for names that say less: "Cellco Partnership" is Verizon
+# Wireless. Who rents a network is reached by its gateway or not at all, and nobody else has the number.
 _NETWORKS = {
     "208-10": "fr-sfr",
     "208-20": "fr-bouygues-telecom",
