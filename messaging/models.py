@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User, Workspace
 from phones.base import Reason
-from phones.models import Phone
+from phones.models import Phone, Pool
 
 
 class Direction(models.TextChoices):
@@ -77,6 +77,20 @@ class Message(models.Model):
     partial = models.BooleanField(default=False)
     priority = models.PositiveSmallIntegerField(default=Priority.NORMAL, choices=Priority.choices)
     submission = models.UUIDField(default=uuid.uuid4)
+    campaign = models.ForeignKey(
+        "campaigns.Campaign",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="messages",
+        db_index=False,
+    )
+    held = models.BooleanField(default=False)
+    pool = models.ForeignKey(
+        Pool, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+    any_phone = models.BooleanField(default=False)
+    country = models.CharField(max_length=2, blank=True)
     created_by = models.ForeignKey(
         User, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
@@ -124,6 +138,10 @@ class Message(models.Model):
                 condition=~models.Q(status="sending") | models.Q(lease_until__isnull=False),
                 name="sending_has_a_lease",
             ),
+            models.CheckConstraint(
+                condition=models.Q(held=False) | models.Q(campaign__isnull=False),
+                name="only_campaigns_hold",
+            ),
         ]
         indexes = [
             models.Index(fields=["workspace", "-id"], name="message_list"),
@@ -134,13 +152,28 @@ class Message(models.Model):
             ),
             models.Index(
                 fields=["phone", "priority", "not_before", "id"],
-                condition=models.Q(status="queued"),
+                condition=models.Q(status="queued", held=False),
                 name="message_due",
             ),
             models.Index(
                 fields=["phone", "peer", "id"],
-                condition=models.Q(status__in=["queued", "sending"]),
+                condition=models.Q(status__in=["queued", "sending"], held=False),
                 name="message_order",
+            ),
+            models.Index(
+                fields=["campaign", "send_at", "id"],
+                condition=models.Q(held=True, status="queued"),
+                name="message_held",
+            ),
+            models.Index(
+                fields=["campaign", "-id"],
+                condition=models.Q(campaign__isnull=False),
+                name="message_campaign",
+            ),
+            models.Index(
+                fields=["campaign", "status", "-id"],
+                condition=models.Q(campaign__isnull=False),
+                name="message_campaign_state",
             ),
             models.Index(
                 fields=["lease_until"],

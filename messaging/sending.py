@@ -88,6 +88,7 @@ def due(phone: Phone) -> QuerySet[Message]:
     earlier = Message.objects.filter(
         _UNDER_WAY,
         ~Q(status=Status.QUEUED, send_at__gt=now),
+        held=False,
         phone=phone,
         peer=OuterRef("peer"),
         id__lt=OuterRef("id"),
@@ -102,6 +103,7 @@ def due(phone: Phone) -> QuerySet[Message]:
         earlier=None,
         phone=phone,
         status=Status.QUEUED,
+        held=False,
         not_before__lte=now,
         phone__paused_at=None,
         phone__deleted_at=None,

@@ -24,7 +24,10 @@ _BATCH = 500
 def wake_due() -> int:
     """Wake every phone that has something due; give how many."""
     waiting = Message.objects.filter(
-        phone=OuterRef("pk"), status=Status.QUEUED, not_before__lte=timezone.now()
+        phone=OuterRef("pk"),
+        status=Status.QUEUED,
+        held=False,
+        not_before__lte=timezone.now(),
     )
     phones = Phone.objects.ready().filter(Exists(waiting)).only("pk", "type")
     for phone in phones:

@@ -106,6 +106,12 @@ class Reason(TextChoices):
     NOT_KNOWN = "not_known", _("The network does not know what became of it")
     PHONE_GONE = "phone_gone", _("Its phone was deleted")
     BY_HAND = "by_hand", _("Settled by hand")
+    NOT_A_NUMBER = "not_a_number", _("This is not a phone number")
+    LANDLINE = "landline", _("This is a landline")
+    EMPTY = "empty", _("Its text is empty")
+    BAD_TEXT = "bad_text", _("Its text could not be made")
+    NO_PHONE = "no_phone", _("No phone can reach this number")
+    TOO_LATE = "too_late", _("Its time had passed")
 
 
 # ---- What a callback can be refused for ---------------------------------------------------------

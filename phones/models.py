@@ -105,6 +105,47 @@ class Phone(models.Model):
         return Confidential({**self.settings, **settings.PHONE_SETTINGS.get(self.type, {})})
 
 
+class Pool(models.Model):
+    """Phones that stand in for each other: a message to the pool leaves by one of them."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="pools")
+    name = models.CharField(_("name"), max_length=60)
+    folded = models.CharField(max_length=60)
+    phones = models.ManyToManyField(Phone, through="PoolPhone", related_name="pools")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "folded"],
+                name="one_pool_per_name",
+                violation_error_message=_("Another group of phones has this name."),
+            )
+        ]
+        ordering = ["folded"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PoolPhone(models.Model):
+    """A phone in a pool: the highest `priority` that is able goes first, equals share by `weight`."""
+
+    pool = models.ForeignKey(Pool, models.CASCADE, related_name="places")
+    phone = models.ForeignKey(Phone, models.CASCADE, related_name="places")
+    priority = models.SmallIntegerField(default=0)
+    weight = models.PositiveSmallIntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["pool", "phone"], name="one_place_per_phone"),
+            models.CheckConstraint(condition=models.Q(weight__gt=0), name="weight_above_zero"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pool_id} {self.phone_id}"
+
+
 class Lease(models.Model):
     """Who holds the session of a connected phone, and until when unless it is renewed.
 

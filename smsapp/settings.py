@@ -77,6 +77,7 @@ INSTALLED_APPS = [
     "contacts",
     "phones",
     "messaging",
+    "campaigns",
     "smsapp",
     "django.forms",
     "django.contrib.auth",

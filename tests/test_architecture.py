@@ -14,7 +14,8 @@ ARROWS = {
     "contacts": {"accounts", "lib"},
     "phones": {"accounts", "lib"},
     "messaging": {"phones", "contacts", "accounts", "lib"},
-    "smsapp": {"messaging", "phones", "contacts", "accounts", "lib"},
+    "campaigns": {"messaging", "phones", "contacts", "accounts", "lib"},
+    "smsapp": {"campaigns", "messaging", "phones", "contacts", "accounts", "lib"},
 }
 # What a phone type may import of the project and of Django.
 FOR_TYPES = ("phones.base", "phones.sessions", "lib", "django.forms", "django.utils.translation")
