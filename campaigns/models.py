@@ -6,6 +6,7 @@ import uuid
 
 from django.db import models
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User, Workspace
@@ -188,6 +189,10 @@ class Campaign(models.Model):
     @property
     def is_expanding(self) -> bool:
         return self.state in LIVE and self.expanded_at is None
+
+    @cached_property
+    def has_picture(self) -> bool:
+        return self.media.exists()
 
     @property
     def priority(self) -> Priority:

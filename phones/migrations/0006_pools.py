@@ -6,51 +6,91 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('phones', '0005_leases'),
+        ("accounts", "0001_initial"),
+        ("phones", "0005_leases"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Pool',
+            name="Pool",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=60, verbose_name='name')),
-                ('folded', models.CharField(max_length=60)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='pools', to='accounts.workspace')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=60, verbose_name="name")),
+                ("folded", models.CharField(max_length=60)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="pools",
+                        to="accounts.workspace",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['folded'],
+                "ordering": ["folded"],
             },
         ),
         migrations.CreateModel(
-            name='PoolPhone',
+            name="PoolPhone",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('priority', models.SmallIntegerField(default=0)),
-                ('weight', models.PositiveSmallIntegerField(default=1)),
-                ('phone', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='places', to='phones.phone')),
-                ('pool', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='places', to='phones.pool')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("priority", models.SmallIntegerField(default=0)),
+                ("weight", models.PositiveSmallIntegerField(default=1)),
+                (
+                    "phone",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="places",
+                        to="phones.phone",
+                    ),
+                ),
+                (
+                    "pool",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="places",
+                        to="phones.pool",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='pool',
-            name='phones',
-            field=models.ManyToManyField(related_name='pools', through='phones.PoolPhone', to='phones.phone'),
+            model_name="pool",
+            name="phones",
+            field=models.ManyToManyField(
+                related_name="pools", through="phones.PoolPhone", to="phones.phone"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='poolphone',
-            constraint=models.UniqueConstraint(fields=('pool', 'phone'), name='one_place_per_phone'),
+            model_name="poolphone",
+            constraint=models.UniqueConstraint(
+                fields=("pool", "phone"), name="one_place_per_phone"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='poolphone',
-            constraint=models.CheckConstraint(condition=models.Q(('weight__gt', 0)), name='weight_above_zero'),
+            model_name="poolphone",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("weight__gt", 0)), name="weight_above_zero"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pool',
-            constraint=models.UniqueConstraint(fields=('workspace', 'folded'), name='one_pool_per_name', violation_error_message='Another group of phones has this name.'),
+            model_name="pool",
+            constraint=models.UniqueConstraint(
+                fields=("workspace", "folded"),
+                name="one_pool_per_name",
+                violation_error_message="Another group of phones has this name.",
+            ),
         ),
     ]

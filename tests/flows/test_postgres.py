@@ -22,6 +22,7 @@ PLACES = [
     "tests/contacts/test_keeping.py",
     "tests/contacts/test_rules.py",
     "tests/lib/test_bulk.py",
+    "tests/campaigns",
     "tests/messaging/test_costs.py",
     "tests/messaging/test_hardening.py",
     "tests/messaging/test_looking_up.py",

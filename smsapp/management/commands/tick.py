@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
+from campaigns import expanding, feeding, rehearsing, sheets, steering, tallying
 from contacts import changing, keeping
 from contacts.importing import files, running
 from lib.jobs import QueueDown, redis
@@ -35,6 +36,13 @@ DUTIES: tuple[tuple[Callable[[], int], float], ...] = (
     (changing.purge, 600),
     (running.resume, 20),
     (files.prune, 3600),
+    (expanding.resume, 5),
+    (feeding.wake_all, 0),
+    (feeding.finish, 5),
+    (steering.go_on_all, 20),
+    (tallying.melt, 10),
+    (rehearsing.resume, 20),
+    (sheets.prune, 3600),
 )
 
 
@@ -68,7 +76,7 @@ class Command(BaseCommand):
 def look(done: dict[str, float]) -> None:
     """Do each duty whose time has come; one that fails does not keep the others from theirs."""
     for duty, every in DUTIES:
-        name = duty.__name__
+        name = f"{duty.__module__}.{duty.__name__}"
         if time.monotonic() - done.get(name, float("-inf")) < every:
             continue
         done[name] = time.monotonic()

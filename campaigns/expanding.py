@@ -1,0 +1,242 @@
+"""Making a message of each recipient of a campaign, a thousand at a time.
+
+1. A run takes the campaign's lease, so that there is one at a time; one that was killed leaves it to end.
+2. Each chunk is one transaction: its messages, and the place in the list where the next one begins. Killed
+   anywhere, the next run goes on behind the last chunk that counts, without a recipient lost or doubled.
+3. `submission` and number are unique together, whatever happens: nobody is reached twice.
+4. Who gets nothing gets a row too, skipped and with the reason.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from campaigns import feeding, sources, texts, when
+from campaigns.judging import Judge, Judged
+from campaigns.models import LIVE, Campaign, State
+from campaigns.sources import Place
+from contacts.importing.reading import Unreadable
+from lib.jobs import DEFAULT, awake, stopping, wake
+from messaging import routing
+from messaging.conversations import note_outgoing
+from messaging.models import Direction, Media, Message, Status
+from phones.models import Phone
+from phones.prices import Tariff, tariff_of
+
+logger = logging.getLogger(__name__)
+
+# Recipients of one transaction, rows of one INSERT; seconds of one run and of a lease; tries of a chunk.
+_CHUNK, _ROWS, _RUN, _LEASE, _TRIES = 1000, 500, 5.0, timedelta(seconds=90), 3
+
+
+class _TakenOver(Exception):
+    """Somebody paused or cancelled the campaign, or another run has it."""
+
+
+def resume() -> int:
+    """Wake the campaigns whose run was lost. A duty of the tick."""
+    free = Q(lease_until=None) | Q(lease_until__lt=timezone.now())
+    open_ = Campaign.objects.filter(free, state=State.RUNNING, expanded_at=None)
+    left = list(open_.values_list("pk", flat=True)[:50])
+    for pk in left:
+        wake(run, pk, queue=DEFAULT)
+    return len(left)
+
+
+def run(pk: int) -> None:
+    """Work on a campaign for some seconds. A job."""
+    awake(run, pk)
+    now = timezone.now()
+    until = now + _LEASE
+    free = Q(lease_until=None) | Q(lease_until__lt=now)
+    mine = Campaign.objects.filter(free, pk=pk, state=State.RUNNING, expanded_at=None)
+    if not mine.update(lease_until=until):
+        return
+    campaign = Campaign.objects.select_related(
+        "workspace", "created_by", "sheet", "phone", "pool"
+    ).get(pk=pk)
+    language = (campaign.created_by.language if campaign.created_by else "") or ""
+    with translation.override(language or settings.LANGUAGE_CODE):
+        try:
+            is_whole = _Expansion(campaign, until).go_on()
+        except _TakenOver:
+            return
+        except (Unreadable, texts.Bad, _NoPhone) as error:
+            _stop(campaign, str(error))
+            return
+        except Exception:
+            _stop(campaign, _("Something went wrong on our side. Continue to try again."))
+            raise
+    if is_whole:
+        Campaign.objects.filter(pk=pk).update(expanded_at=timezone.now(), lease_until=None)
+        wake(feeding.feed, pk, queue=DEFAULT)
+    else:
+        Campaign.objects.filter(pk=pk, lease_until__isnull=False).update(lease_until=None)
+        wake(run, pk, queue=DEFAULT)
+
+
+def _stop(campaign: Campaign, problem: str) -> None:
+    """Pause a campaign that cannot go on, with the reason; what exists of it waits."""
+    Campaign.objects.filter(pk=campaign.pk, state__in=LIVE).update(
+        state=State.PAUSED, problem=problem[:500], lease_until=None
+    )
+
+
+class _NoPhone(Exception):
+    """The workspace has no phone left that a message could belong to."""
+
+
+class _Expansion:
+    def __init__(self, campaign: Campaign, until: datetime) -> None:
+        self.campaign = campaign
+        self.judge = Judge(campaign)
+        self._lease = until
+        self._phone, self._tariff = self._first_phone()
+        self._media = list(campaign.media.all())
+        self._send_at: dict[str, datetime] = {}
+
+    def go_on(self) -> bool:
+        """Work until the end (True) or until it is time to let others work (False)."""
+        campaign = self.campaign
+        begun = time.monotonic()
+        start = Place(campaign.step, campaign.after)
+        for place, recipients in sources.chunks(campaign, _CHUNK, start):
+            judged = self.judge(recipients)
+            for attempt in range(_TRIES):
+                try:
+                    self._store(place, judged)
+                    break
+                except IntegrityError:
+                    if attempt + 1 == _TRIES:
+                        raise
+            if campaign.seen == len(recipients):
+                # The first ones need not wait for the last.
+                wake(feeding.feed, campaign.pk, queue=DEFAULT)
+            if stopping.is_set() or time.monotonic() - begun > _RUN:
+                return False
+        return True
+
+    def _first_phone(self) -> tuple[Phone, Tariff]:
+        """Give the phone that messages name until they are given theirs."""
+        found = routing.candidates(self.campaign.workspace, self.judge.route)
+        if not found:
+            raise _NoPhone(_("There is no phone to send through. Choose one, then continue."))
+        # Pictures have prices of their own, which no table of ours knows.
+        priced = not self.campaign.has_picture
+        return found[0], tariff_of(found[0]) if priced else Tariff({})
+
+    def _store(self, place: Place, judged: Sequence[Judged]) -> None:
+        campaign = self.campaign
+        wanted: dict[str, Judged] = {}
+        for item in judged:
+            if not item.is_excluded:
+                wanted.setdefault(_peer(item), item)
+        excluded = sum(item.is_excluded for item in judged)
+        now = timezone.now()
+        until = now + _LEASE
+        with transaction.atomic():
+            mine = Campaign.objects.filter(
+                pk=campaign.pk, state=State.RUNNING, lease_until=self._lease
+            )
+            if not mine.update(lease_until=until):
+                raise _TakenOver
+            known = set(
+                Message.objects.filter(
+                    workspace=campaign.workspace_id,
+                    submission=campaign.submission,
+                    direction=Direction.OUT,
+                    peer__in=wanted,
+                ).values_list("peer", flat=True)
+            )
+            new = [item for peer, item in wanted.items() if peer not in known]
+            rows = [self._row(item, number, now) for number, item in enumerate(new)]
+            messages = Message.objects.bulk_create(rows, batch_size=_ROWS)
+            queued = [message for message in messages if message.status == Status.QUEUED]
+            _attach(queued, self._media)
+            note_outgoing(campaign.workspace, queued)
+            Campaign.objects.filter(pk=campaign.pk).update(
+                step=place.step,
+                after=place.after,
+                seen=F("seen") + len(judged),
+                excluded=F("excluded") + excluded,
+                repeated=F("repeated") + len(judged) - excluded - len(new),
+            )
+        self._lease = until
+        campaign.seen += len(judged)
+
+    def _row(self, item: Judged, number: int, now: datetime) -> Message:
+        campaign, recipient = self.campaign, item.recipient
+        send_at = self._moment(item, number)
+        row = Message(
+            workspace_id=campaign.workspace_id,
+            direction=Direction.OUT,
+            status=Status.SKIPPED if item.reason else Status.QUEUED,
+            held=not item.reason,
+            reason=item.reason,
+            words=item.words[:500],
+            ended_at=now if item.reason else None,
+            phone=self._phone,
+            own=self._phone.address,
+            pool_id=campaign.pool_id,
+            any_phone=campaign.phone_id is None and campaign.pool_id is None,
+            peer=_peer(item),
+            country=recipient.country,
+            text=item.text,
+            encoding=item.length.encoding,
+            segments=max(1, item.length.segments),
+            flash=campaign.flash,
+            priority=campaign.priority,
+            campaign_id=campaign.pk,
+            submission=campaign.submission,
+            created_by_id=campaign.created_by_id,
+            created_at=now,
+            send_at=send_at,
+            not_before=send_at,
+        )
+        if row.held and (price := self._tariff.price_of(row.peer)):
+            row.cost, row.currency = price.amount * row.segments, price.currency
+            row.cost_is_estimate = True
+        return row
+
+    def _moment(self, item: Judged, number: int) -> datetime:
+        """Say when one recipient's message is wanted: its zone's time, and its share of the spread."""
+        campaign, recipient = self.campaign, item.recipient
+        zone = campaign.time_zone or campaign.workspace.time_zone
+        if campaign.own_zone:
+            contact_zone = recipient.contact.time_zone if recipient.contact else ""
+            zone = when.zone_of(recipient.number, contact_zone, zone)
+        if zone not in self._send_at:
+            begun = campaign.started_at or timezone.now()
+            at = when.moment_for(campaign, zone) if campaign.send_at else begun
+            # Once begun it is never earlier than that, so that a spread is one after an outage too.
+            self._send_at[zone] = max(at, begun)
+        if not campaign.spread:
+            return self._send_at[zone]
+        share = min(1.0, (campaign.seen + number) / max(1, campaign.expected))
+        return self._send_at[zone] + timedelta(seconds=round(campaign.spread * share))
+
+
+def _peer(item: Judged) -> str:
+    """Give the number, or what was written where it is none, so that it does not disappear."""
+    return item.recipient.number or item.recipient.written.strip()[:40] or "?"
+
+
+def _attach(messages: Sequence[Message], media: Sequence[Media]) -> None:
+    through = Media.messages.through
+    through.objects.bulk_create(
+        [
+            through(media_id=item.pk, message_id=message.pk)
+            for item in media
+            for message in messages
+        ],
+        batch_size=_ROWS,
+    )

@@ -1,0 +1,136 @@
+"""What becomes of each recipient of a campaign: what it would read, or why it gets nothing.
+
+The same judgement serves the preview, the rehearsal and the real thing, so that none of them can promise
+what another does not keep.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from accounts.models import Workspace
+from campaigns import sources, texts
+from campaigns.models import Campaign
+from campaigns.sources import Recipient
+from contacts.models import Kind
+from contacts.services import opted_out
+from lib import gsm
+from messaging import routing
+from messaging.carrying import Load
+from messaging.routing import Route
+from phones.base import Reason
+
+# Characters of a message, in its row.
+MOST_TEXT = 1600
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A recipient and its text; with a `reason` it gets nothing. `missing` are fields without a value."""
+
+    recipient: Recipient
+    text: str
+    length: gsm.Length
+    reason: Reason = Reason.NONE
+    words: str = ""
+    missing: tuple[str, ...] = ()
+    is_excluded: bool = False
+
+
+class Judge:
+    """Judges recipients of one campaign. Raises texts.Bad where its text cannot be read at all."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self.campaign = campaign
+        self.route = self.route_of(campaign)
+        self._compiled = texts.compiled(campaign.text)
+        self._lengths: dict[str, gsm.Length] = {}
+
+    @staticmethod
+    def route_of(campaign: Campaign) -> Route:
+        """Give through what a campaign goes."""
+        return Route(campaign.phone, campaign.pool)
+
+    def load(self, text: str) -> Load:
+        """Give what a phone must carry."""
+        return Load(text, picture=self.campaign.has_picture, flash=self.campaign.flash)
+
+    def __call__(self, recipients: Sequence[Recipient]) -> list[Judged]:
+        """Judge a chunk in a few queries, however many there are."""
+        workspace = self.campaign.workspace
+        numbers = [recipient.number for recipient in recipients if recipient.number]
+        excluded = sources.excluded(self.campaign, numbers)
+        stopped = opted_out(workspace, numbers)
+        judged = [self._judge(recipient, excluded, stopped) for recipient in recipients]
+        return self._with_reach(workspace, judged)
+
+    def one(self, recipient: Recipient) -> Judged:
+        return self([recipient])[0]
+
+    def _judge(self, recipient: Recipient, excluded: set[str], stopped: set[str]) -> Judged:
+        text, missing, words = self._text(recipient)
+        length = self._measure(text)
+        reason = Reason.NONE
+        if not recipient.number:
+            reason = Reason.NOT_A_NUMBER
+        elif recipient.number in stopped:
+            reason = Reason.OPTED_OUT
+        elif recipient.kind == Kind.LANDLINE:
+            reason = Reason.LANDLINE
+        elif words:
+            reason = Reason.BAD_TEXT
+        elif not text.strip() and not self.campaign.has_picture:
+            reason = Reason.EMPTY
+        return Judged(
+            recipient,
+            text,
+            length,
+            reason,
+            words if reason == Reason.BAD_TEXT else "",
+            missing,
+            is_excluded=recipient.number in excluded,
+        )
+
+    def _text(self, recipient: Recipient) -> tuple[str, tuple[str, ...], str]:
+        """Give (text, fields without a value, what keeps the text from being made)."""
+        if not self._compiled.fields:
+            values: dict[str, Any] = {}
+        else:
+            contact = texts.contact_values(recipient.contact, recipient.number, recipient.country)
+            name = self.campaign.workspace.name
+            values = {"contact": contact, "row": recipient.row, "workspace": {"name": name}}
+        try:
+            rendered = self._compiled.render(values)
+        except texts.Unmakeable as error:
+            return "", (), error.words
+        return rendered.text[:MOST_TEXT], rendered.missing, ""
+
+    def _measure(self, text: str) -> gsm.Length:
+        """Measure each text once: most campaigns say the same to many."""
+        length = self._lengths.get(text)
+        if length is None:
+            if len(self._lengths) > 1000:
+                self._lengths.clear()
+            length = self._lengths[text] = gsm.measure(text)
+        return length
+
+    def _with_reach(self, workspace: Workspace, judged: list[Judged]) -> list[Judged]:
+        """Say of whom no phone can reach. Phones are asked once for all texts that need the same."""
+        alike: defaultdict[tuple[str, ...], list[Judged]] = defaultdict(list)
+        for item in judged:
+            if not item.reason and not item.is_excluded:
+                alike[item.length.encoding, str(item.length.segments > 1)].append(item)
+        unreached: set[str] = set()
+        for items in alike.values():
+            numbers = {item.recipient.number for item in items}
+            load = self.load(items[0].text)
+            unreached |= numbers - routing.reachable(workspace, self.route, load, numbers)
+        return [
+            Judged(item.recipient, item.text, item.length, Reason.NO_PHONE, "", item.missing)
+            if not item.reason and item.recipient.number in unreached
+            else item
+            for item in judged
+        ]

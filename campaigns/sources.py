@@ -1,0 +1,271 @@
+"""Whom a campaign reaches, a chunk at a time: pasted numbers, a file, people, groups and segments.
+
+The sources come in one order, each by a place that only rises: so work that was interrupted anywhere goes on
+behind the last place that counts, and any recipient can be found again by its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from accounts.models import Workspace
+from campaigns import sheets
+from campaigns.models import Campaign
+from contacts import segments, services
+from contacts.importing import numbers as cells
+from contacts.importing.reading import Cell
+from contacts.models import Contact, Group, Segment
+
+# Sources before the groups and segments.
+_NUMBERS, _SHEET, _PEOPLE, _FIRST = 0, 1, 2, 3
+
+
+class Place(NamedTuple):
+    """Where a recipient stands: in which source, and at which number, line or id in it."""
+
+    step: int
+    after: int
+
+    def __str__(self) -> str:
+        return f"{self.step}-{self.after}"
+
+    @classmethod
+    def read(cls, written: str) -> Place | None:
+        """Read a place as an address has it: 3-1207; None where it is none."""
+        step, _dash, after = written.partition("-")
+        sound = all(part.isascii() and part.isdigit() and len(part) < 18 for part in (step, after))
+        return cls(int(step), int(after)) if sound else None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Somebody to be reached: `number` (E.164), or "" where `written` is none.
+
+    `contact` is who has this number among the workspace's people; `row` the columns of their file by key.
+    """
+
+    place: Place
+    written: str
+    number: str
+    kind: str = ""
+    country: str = ""
+    contact: Contact | None = None
+    row: Mapping[str, Cell] = field(default_factory=dict)
+
+
+def chunks(
+    campaign: Campaign, size: int, start: Place | None = None
+) -> Iterator[tuple[Place, list[Recipient]]]:
+    """Give recipients in order, up to `size` at once, each list with the place where it ends.
+
+    From behind `start`. Doubles and people to be left out are still among them. Raises reading.Unreadable.
+    """
+    place = start or Place(0, 0)
+    while place.step < _FIRST + len(_lists(campaign)):
+        for found in _of_step(campaign, place, size):
+            place = found[-1].place
+            yield place, found
+        place = Place(place.step + 1, 0)
+
+
+def at(campaign: Campaign, place: Place) -> Recipient | None:
+    """Give the recipient at a place, or the next one where nobody stands there any more."""
+    return following(campaign, Place(place.step, place.after - 1))
+
+
+def following(campaign: Campaign, place: Place) -> Recipient | None:
+    """Give who comes behind a place."""
+    chunk = next(chunks(campaign, 1, place), None)
+    return chunk[1][0] if chunk else None
+
+
+def preceding(campaign: Campaign, place: Place) -> Recipient | None:
+    """Give who comes before a place."""
+    for step in range(min(place.step, _FIRST + len(_lists(campaign)) - 1), -1, -1):
+        before = place.after if step == place.step else None
+        if found := _last_of(campaign, step, before):
+            return found
+    return None
+
+
+def expected(campaign: Campaign) -> int:
+    """Count the recipients of all sources, doubles and all. A query for each group and segment."""
+    people = _people(campaign)
+    return (
+        len(campaign.numbers)
+        + (campaign.sheet.rows if campaign.sheet else 0)
+        + (people.count() if people is not None else 0)
+        + sum(_members(campaign.workspace, value).count() for value in _lists(campaign))
+    )
+
+
+def excluded(campaign: Campaign, numbers: Sequence[str]) -> set[str]:
+    """Give those of `numbers` (E.164) that are to be left out."""
+    found = set(numbers).intersection(campaign.without_numbers)
+    people = [int(value[1:]) for value in campaign.without if value[:1] == "c"]
+    lists = [value for value in campaign.without if value[:1] in "gs"]
+    asked: list[QuerySet[Contact]] = [_members(campaign.workspace, value) for value in lists]
+    if people:
+        living = Contact.objects.living().filter(workspace=campaign.workspace)
+        asked.append(living.filter(pk__in=people))
+    for those in asked:
+        found.update(those.filter(number__in=numbers).values_list("number", flat=True))
+    return found
+
+
+# ---- Each source --------------------------------------------------------------------------------
+
+
+def _of_step(campaign: Campaign, place: Place, size: int) -> Iterator[list[Recipient]]:
+    if place.step == _NUMBERS:
+        return _numbers(campaign, place.after, size)
+    if place.step == _SHEET:
+        return _sheet(campaign, place.after, size)
+    people = _people(campaign) if place.step == _PEOPLE else None
+    if place.step >= _FIRST:
+        people = _members(campaign.workspace, _lists(campaign)[place.step - _FIRST])
+    return _contacts(people, place, size) if people is not None else iter(())
+
+
+def _numbers(campaign: Campaign, after: int, size: int) -> Iterator[list[Recipient]]:
+    for start in range(after, len(campaign.numbers), size):
+        written = campaign.numbers[start : start + size]
+        yield _known(
+            campaign.workspace,
+            [
+                _read(campaign, Place(_NUMBERS, number), cell, {})
+                for number, cell in enumerate(written, start + 1)
+            ],
+        )
+
+
+def _sheet(campaign: Campaign, after: int, size: int) -> Iterator[list[Recipient]]:
+    sheet = campaign.sheet
+    if sheet is None:
+        return
+    lines = islice(enumerate(sheets.rows(sheet), 1), after, None)
+    while chunk := list(islice(lines, size)):
+        yield _known(
+            campaign.workspace,
+            [
+                _read(
+                    campaign,
+                    Place(_SHEET, line),
+                    row[sheet.number] if sheet.number < len(row) else None,
+                    dict(zip(sheet.keys, row, strict=False)),
+                )
+                for line, row in chunk
+            ],
+        )
+
+
+def _read(campaign: Campaign, place: Place, cell: Cell, row: Mapping[str, Cell]) -> Recipient:
+    written = "" if cell is None else str(cell)
+    try:
+        number, kind, country = cells.read(cell, campaign.workspace.country)
+    except cells.Unusable:
+        return Recipient(place, written, "", row=row)
+    return Recipient(place, written, number, kind, country, row=row)
+
+
+def _known(workspace: Workspace, recipients: list[Recipient]) -> list[Recipient]:
+    """Put the people to the numbers, in one query."""
+    numbers = {recipient.number for recipient in recipients if recipient.number}
+    living = Contact.objects.living().filter(workspace=workspace, number__in=numbers)
+    people = {contact.number: contact for contact in living}
+    return [
+        Recipient(r.place, r.written, r.number, r.kind, r.country, people[r.number], r.row)
+        if r.number in people
+        else r
+        for r in recipients
+    ]
+
+
+def _contacts(people: QuerySet[Contact], place: Place, size: int) -> Iterator[list[Recipient]]:
+    after = place.after
+    while found := list(people.filter(pk__gt=after).order_by("pk")[:size]):
+        after = found[-1].pk
+        yield [_of_contact(contact, place.step) for contact in found]
+
+
+def _of_contact(contact: Contact, step: int) -> Recipient:
+    return Recipient(
+        Place(step, contact.pk),
+        contact.number,
+        contact.number,
+        contact.kind,
+        contact.country,
+        contact,
+    )
+
+
+def _last_of(campaign: Campaign, step: int, before: int | None) -> Recipient | None:
+    """Give the last recipient of a source, or the last before a place in it."""
+    if step in (_NUMBERS, _SHEET):
+        most = len(campaign.numbers) if step == _NUMBERS else _rows(campaign)
+        last = most if before is None else min(before - 1, most)
+        return following(campaign, Place(step, last - 1)) if last > 0 else None
+    people = _people(campaign)
+    if step >= _FIRST:
+        people = _members(campaign.workspace, _lists(campaign)[step - _FIRST])
+    if people is None:
+        return None
+    if before is not None:
+        people = people.filter(pk__lt=before)
+    contact = people.order_by("-pk").first()
+    return _of_contact(contact, step) if contact else None
+
+
+def _rows(campaign: Campaign) -> int:
+    return campaign.sheet.rows if campaign.sheet else 0
+
+
+def _people(campaign: Campaign) -> QuerySet[Contact] | None:
+    ids = [int(value[1:]) for value in campaign.who if value[:1] == "c"]
+    if not ids:
+        return None
+    return Contact.objects.living().filter(workspace=campaign.workspace, pk__in=ids)
+
+
+def _lists(campaign: Campaign) -> list[str]:
+    return [value for value in campaign.who if value[:1] in "gs"]
+
+
+def _members(workspace: Workspace, value: str) -> QuerySet[Contact]:
+    """Give the people of a group (g3) or a segment (s4); nobody where it is gone."""
+    pk = int(value[1:])
+    if value[:1] == "g":
+        group = Group.objects.filter(workspace=workspace, pk=pk).first()
+        return services.members(group) if group else Contact.objects.none()
+    segment = Segment.objects.filter(workspace=workspace, pk=pk).first()
+    if segment is None:
+        return Contact.objects.none()
+    segment.workspace = workspace
+    return segments.people(segment)
+
+
+def broken(campaign: Campaign) -> list[str]:
+    """Give what is wrong with groups and segments that are named, in words for people."""
+    found = []
+    for value in [*_lists(campaign), *(v for v in campaign.without if v[:1] in "gs")]:
+        pk = int(value[1:])
+        if value[:1] == "g":
+            if not Group.objects.filter(workspace=campaign.workspace, pk=pk).exists():
+                found.append(_gone())
+            continue
+        segment = Segment.objects.filter(workspace=campaign.workspace, pk=pk).first()
+        if segment is None:
+            found.append(_gone())
+        elif problem := segments.problem(segment):
+            found.append(f"{segment.name}: {problem}")
+    return found
+
+
+def _gone() -> str:
+    return _("A group or segment that was chosen does not exist any more. Choose again.")

@@ -1,0 +1,346 @@
+"""What people do with campaigns: write them, start, pause, resume, cancel, try again, copy, test.
+
+Each change of state is one conditional UPDATE, so that two people who press two buttons at once never get
+both. What touches many messages goes on in the background, and the tick takes it up again.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+
+from accounts.models import User, Workspace
+from campaigns import expanding, rehearsing, sources, texts, when
+from campaigns.judging import Judge
+from campaigns.models import EDITABLE, ENDED, Campaign, State
+from campaigns.sources import Place, Recipient
+from contacts.models import Contact
+from lib.e164 import describe
+from lib.jobs import DEFAULT, awake, wake
+from messaging import composing, routing
+from messaging.composing import Composed
+from messaging.models import Attempt, Media, Message, Priority, Status
+from phones.base import Reason
+
+# Messages of one transaction; seconds of one run.
+_BATCH, _RUN = 1000, 5.0
+# Failures that may go better next time; of the others the answer will be the same.
+RETRIABLE = (
+    Reason.NONE, Reason.UNREACHABLE, Reason.EXPIRED, Reason.GAVE_UP, Reason.REJECTED,
+    Reason.BLOCKED, Reason.NOT_KNOWN, Reason.PHONE_GONE,
+)  # fmt: skip
+# What a copy takes over.
+_COPIED = (
+    "name", "text", "flash", "urgent", "who", "numbers", "sheet", "without", "without_numbers",
+    "phone", "pool", "time_zone", "own_zone", "spread", "late",
+)  # fmt: skip
+
+
+class Refused(Exception):
+    """It cannot be done now; the text says why, and what to do."""
+
+
+# ---- Writing ------------------------------------------------------------------------------------
+
+
+def create(workspace: Workspace, by: User | None, **fields: Any) -> Campaign:
+    """Begin a draft."""
+    return Campaign.objects.create(
+        workspace=workspace, created_by=by, time_zone=workspace.time_zone, **fields
+    )
+
+
+def save(campaign: Campaign, **fields: Any) -> None:
+    """Change a draft, or a campaign that waits for its time; what was rehearsed of it is void then.
+
+    Raises Refused once it has begun.
+    """
+    changed = [name for name, value in fields.items() if getattr(campaign, name) != value]
+    if not changed:
+        return
+    # The clock of a database may show less than ours: two saves must never look like one.
+    now = max(timezone.now(), campaign.updated_at)
+    void: dict[str, Any] = {"updated_at": now, "plan": {}, "planned_at": None, "lease_until": None}
+    if changed == ["name"]:
+        void = {"updated_at": now} if not campaign.lease_until else {}
+    still = Campaign.objects.filter(pk=campaign.pk, state__in=EDITABLE)
+    if not still.update(**fields, **void):
+        raise Refused(
+            _("This campaign has begun, and cannot be changed any more. Copy it instead.")
+        )
+    for name, value in {**fields, **void}.items():
+        setattr(campaign, name, value)
+
+
+def set_media(campaign: Campaign, media: Sequence[Media]) -> None:
+    """Change the pictures of a draft. Raises Refused."""
+    save(campaign, updated_at=timezone.now())
+    campaign.media.set(media)
+    campaign.__dict__.pop("has_picture", None)
+
+
+def check(campaign: Campaign) -> None:
+    """Rehearse a draft, unless that was done since it was changed or is being done."""
+    if campaign.planned_at is None and campaign.plan.get("state") != "running":
+        rehearsing.begin(campaign)
+
+
+def discard(campaign: Campaign) -> None:
+    """Delete a draft. Raises Refused."""
+    with transaction.atomic():
+        mine = Campaign.objects.select_for_update().filter(pk=campaign.pk, state=State.DRAFT)
+        if not mine.exists():
+            raise Refused(_("Only drafts can be deleted. Cancel it instead."))
+        campaign.delete()
+
+
+# ---- Starting -----------------------------------------------------------------------------------
+
+
+def obstacles(campaign: Campaign) -> list[str]:
+    """Say what keeps a campaign from being started, in sentences; nothing for a sound one."""
+    found = []
+    if not (campaign.who or campaign.numbers or campaign.sheet_id):
+        found.append(_("Nobody is chosen yet. Add people, groups, numbers or a file."))
+    if not campaign.text.strip() and not campaign.has_picture:
+        found.append(_("The text is empty. Write something first."))
+    try:
+        texts.compiled(campaign.text)
+    except texts.Bad as error:
+        found.append(str(error))
+    found += sources.broken(campaign)
+    if not routing.candidates(campaign.workspace, Judge.route_of(campaign)):
+        found.append(_("There is no phone that could send this. Add one, or choose another one."))
+    return found
+
+
+def start(campaign: Campaign, by: User | None) -> None:
+    """Let a campaign begin, now or at its time. Raises Refused."""
+    if problems := obstacles(campaign):
+        raise Refused(problems[0])
+    at = when.starts_at(campaign)
+    now = timezone.now()
+    changes: dict[str, Any] = {"started_by": by, "problem": "", "lease_until": None}
+    if at and at > now:
+        changes["state"] = State.SCHEDULED
+    else:
+        expected = campaign.plan.get("expected") or sources.expected(campaign)
+        changes |= {"state": State.RUNNING, "started_at": now, "expected": expected}
+    ready = Campaign.objects.filter(pk=campaign.pk, state__in=EDITABLE)
+    if not ready.filter(updated_at=campaign.updated_at).update(**changes):
+        raise Refused(_("Somebody has changed or started this campaign meanwhile. Look again."))
+    campaign.refresh_from_db()
+    if campaign.state == State.RUNNING:
+        wake(expanding.run, campaign.pk, queue=DEFAULT)
+
+
+def unschedule(campaign: Campaign) -> None:
+    """Make a draft of a campaign that waits for its time. Raises Refused."""
+    _change(campaign, [State.SCHEDULED], State.DRAFT)
+
+
+# ---- Holding ------------------------------------------------------------------------------------
+
+
+def pause(campaign: Campaign) -> None:
+    """Hold what has not left. What is just leaving does. Raises Refused."""
+    with transaction.atomic():
+        _change(campaign, [State.RUNNING], State.PAUSED, problem="", lease_until=None)
+        _waiting(campaign).update(held=True)
+
+
+def resume(campaign: Campaign) -> None:
+    """Go on after a pause. Raises Refused."""
+    _change(campaign, [State.PAUSED], State.RUNNING, problem="", lease_until=None)
+    wake(expanding.run, campaign.pk, queue=DEFAULT)
+    wake(go_on, campaign.pk, queue=DEFAULT)
+
+
+def cancel(campaign: Campaign, by: User | None) -> None:
+    """Send nothing more of it. At once; that each message says so may take a while. Raises Refused."""
+    now = timezone.now()
+    with transaction.atomic():
+        states = [State.SCHEDULED, State.RUNNING, State.PAUSED]
+        _change(campaign, states, State.CANCELLED, ended_at=now, lease_until=None, again={})
+        # Nothing that waits at a phone may leave after this.
+        _waiting(campaign).update(held=True)
+    wake(go_on, campaign.pk, queue=DEFAULT)
+
+
+def _waiting(campaign: Campaign) -> QuerySet[Message]:
+    """Give what was let through to phones and has not left."""
+    return Message.objects.filter(campaign=campaign, status=Status.QUEUED, held=False)
+
+
+def _change(campaign: Campaign, states: Sequence[State], to: State, **fields: Any) -> None:
+    mine = Campaign.objects.filter(pk=campaign.pk, state__in=states)
+    if not mine.update(state=to, **fields):
+        campaign.refresh_from_db(fields=["state"])
+        state = campaign.get_state_display()
+        raise Refused(_("This cannot be done now: the campaign is “%(state)s”.") % {"state": state})
+    campaign.refresh_from_db()
+
+
+# ---- Again --------------------------------------------------------------------------------------
+
+
+def failures(campaign: Campaign, reasons: Sequence[str] = RETRIABLE) -> QuerySet[Message]:
+    """Give the messages that can be tried again, of some reasons."""
+    wanted = [reason for reason in reasons if reason in RETRIABLE]
+    return Message.objects.filter(campaign=campaign, status=Status.FAILED, reason__in=wanted)
+
+
+def retry(campaign: Campaign, reasons: Sequence[str], by: User | None) -> None:
+    """Send once more what failed for one of these reasons. Raises Refused."""
+    wanted = [str(reason) for reason in reasons if reason in RETRIABLE]
+    if not failures(campaign, wanted).exists():
+        raise Refused(_("There is nothing left that could be tried again."))
+    again = {
+        "before": timezone.now().isoformat(),
+        "reasons": wanted,
+        "by": by.pk if by else None,
+    }
+    states = [State.RUNNING, State.PAUSED, State.DONE]
+    with transaction.atomic():
+        Campaign.objects.select_for_update().filter(pk=campaign.pk).first()
+        campaign.refresh_from_db(fields=["state"])
+        to = State.PAUSED if campaign.state == State.PAUSED else State.RUNNING
+        _change(campaign, states, to, again=again, ended_at=None)
+    wake(go_on, campaign.pk, queue=DEFAULT)
+
+
+def go_on_all() -> int:
+    """Wake what touches many messages and is not done. A duty of the tick."""
+    held = Message.objects.filter(campaign=OuterRef("pk"), held=True, status=Status.QUEUED)
+    cancelled = Campaign.objects.filter(Exists(held), state=State.CANCELLED)
+    again = Campaign.objects.exclude(again={}).exclude(state__in=ENDED)
+    left = {*cancelled.values_list("pk", flat=True), *again.values_list("pk", flat=True)}
+    for pk in left:
+        wake(go_on, pk, queue=DEFAULT)
+    return len(left)
+
+
+def go_on(pk: int) -> None:
+    """Cancel, or try again, for some seconds. A job."""
+    awake(go_on, pk)
+    begun = time.monotonic()
+    while time.monotonic() - begun < _RUN:
+        campaign = Campaign.objects.filter(pk=pk).first()
+        if campaign is None:
+            return
+        if campaign.state == State.CANCELLED:
+            done = _cancel_some(campaign)
+        elif campaign.again and campaign.state not in ENDED:
+            done = _retry_some(campaign)
+        else:
+            return
+        if not done:
+            return
+    wake(go_on, pk, queue=DEFAULT)
+
+
+def _cancel_some(campaign: Campaign) -> int:
+    now = timezone.now()
+    with transaction.atomic():
+        held = Message.objects.select_for_update().filter(
+            campaign=campaign, held=True, status=Status.QUEUED
+        )
+        pks = list(held.order_by("send_at", "pk").values_list("pk", flat=True)[:_BATCH])
+        return Message.objects.filter(pk__in=pks, status=Status.QUEUED).update(
+            status=Status.CANCELLED, held=False, ended_at=now
+        )
+
+
+def _retry_some(campaign: Campaign) -> int:
+    before = parse_datetime(str(campaign.again.get("before", ""))) or timezone.now()
+    by = campaign.again.get("by")
+    now = timezone.now()
+    with transaction.atomic():
+        failed = failures(campaign, campaign.again.get("reasons", ())).filter(ended_at__lte=before)
+        rows = dict(
+            failed.select_for_update().order_by("pk").values_list("pk", "phone_id")[:_BATCH]
+        )
+        Message.objects.filter(pk__in=rows, status=Status.FAILED).update(
+            status=Status.QUEUED,
+            held=True,
+            send_at=now,
+            not_before=now,
+            claim=None,
+            lease_until=None,
+            attempts=0,
+            ended_at=None,
+            provider_id="",
+            reason=Reason.NONE,
+            code="",
+            words="",
+        )
+        person = User.objects.filter(pk=by).first() if by else None
+        Attempt.objects.bulk_create(
+            [
+                Attempt(message_id=pk, kind=Attempt.Kind.RESENT, phone_id=phone, by=person)
+                for pk, phone in rows.items()
+            ],
+            batch_size=500,
+        )
+        if not rows:
+            Campaign.objects.filter(pk=campaign.pk, again=campaign.again).update(again={})
+    return len(rows)
+
+
+# ---- Copies and tests ---------------------------------------------------------------------------
+
+
+def duplicate(campaign: Campaign, by: User | None, **changes: Any) -> Campaign:
+    """Make a draft that says the same to the same."""
+    fields = {name: getattr(campaign, name) for name in _COPIED} | changes
+    with transaction.atomic():
+        copy = Campaign.objects.create(workspace=campaign.workspace, created_by=by, **fields)
+        copy.media.set(campaign.media.all())
+        copy.tags.set(campaign.tags.all())
+    return copy
+
+
+def send_test(
+    campaign: Campaign, number: str, place: Place | None, by: User, submission: uuid.UUID
+) -> Composed:
+    """Send what one recipient would read to `number` (E.164), at once. Raises Refused, AlreadySent."""
+    try:
+        judge = Judge(campaign)
+    except texts.Bad as error:
+        raise Refused(str(error)) from error
+    recipient = sources.at(campaign, place) if place else None
+    judged = judge.one(recipient or _themself(campaign.workspace, number))
+    if judged.reason == Reason.BAD_TEXT:
+        raise Refused(judged.words)
+    if not judged.text.strip() and not campaign.has_picture:
+        raise Refused(_("The text is empty. Write something first."))
+    phones = routing.candidates(campaign.workspace, judge.route)
+    ready = [phone for phone in phones if not phone.is_paused]
+    if not ready:
+        raise Refused(_("No phone can send it now: look at your phones."))
+    return composing.create(
+        workspace=campaign.workspace,
+        phone=ready[0],
+        numbers=[number],
+        text=judged.text,
+        by=by,
+        submission=submission,
+        media=campaign.media.all(),
+        flash=campaign.flash,
+        priority=Priority.NORMAL,
+    )
+
+
+def _themself(workspace: Workspace, number: str) -> Recipient:
+    """Give who owns a number as the recipient of a test."""
+    kind, country = describe(number)
+    living = Contact.objects.living().filter(workspace=workspace, number=number)
+    return Recipient(Place(0, 0), number, number, kind, country, living.first())

@@ -1,0 +1,97 @@
+"""What the page before sending promises is what sending does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from unittest.mock import patch
+
+import pytest
+
+from accounts.models import User, Workspace
+from campaigns import rehearsing, steering
+from campaigns.models import Campaign
+from contacts.services import opt_out
+from tests.campaigns.conftest import by_state, work
+from tests.messaging.conftest import number
+
+pytestmark = pytest.mark.django_db
+
+Draft = Callable[..., Campaign]
+
+
+def rehearsed(campaign: Campaign) -> dict[str, object]:
+    steering.check(campaign)
+    work(campaign)
+    plan: dict[str, object] = campaign.plan
+    assert plan["state"] == "done"
+    return plan
+
+
+def test_it_counts_what_will_happen(draft: Draft, workspace: Workspace, bob: User) -> None:
+    opt_out(workspace, number(2), source="person")
+    campaign = draft(
+        numbers=[number(1), number(2), number(1), "nobody", "+33140000000", number(3)],
+        without_numbers=[number(3)],
+    )
+
+    plan = rehearsed(campaign)
+
+    assert plan["people"] == 1
+    assert plan["segments"] == 1
+    assert plan["out"] == {
+        "opted_out": 1, "repeated": 1, "not_a_number": 1, "landline": 1, "excluded": 1,
+    }  # fmt: skip
+    steering.start(campaign, bob)
+    work(campaign)
+    assert by_state(campaign) == {"queued": 1, "skipped": 3}
+
+
+def test_it_goes_on_in_turns_and_finds_the_same(draft: Draft) -> None:
+    numbers = [number(i % 30) for i in range(50)]
+    with patch.object(rehearsing, "_CHUNK", 7), patch.object(rehearsing, "_RUN", 0):
+        plan = rehearsed(draft(numbers=numbers))
+
+    assert (plan["people"], plan["out"]) == (30, {"repeated": 20})
+
+
+def test_a_run_that_died_is_begun_anew(draft: Draft) -> None:
+    campaign = draft(numbers=[number(i) for i in range(30)])
+    steering.check(campaign)
+    with patch.object(rehearsing, "_CHUNK", 10), patch.object(rehearsing, "_RUN", 0):
+        rehearsing.run(campaign.pk)
+    with (
+        patch.object(rehearsing, "_CHUNK", 10),
+        patch.object(rehearsing._Numbers, "keep", side_effect=KeyboardInterrupt),
+        patch.object(rehearsing, "_RUN", 0),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        rehearsing.run(campaign.pk)
+    Campaign.objects.update(lease_until=None)
+
+    work(campaign)
+
+    assert (campaign.plan["people"], campaign.plan["out"]) == (30, {})
+
+
+def test_a_change_voids_it(draft: Draft) -> None:
+    campaign = draft()
+    rehearsed(campaign)
+
+    steering.save(campaign, numbers=[number(1)])
+
+    assert (campaign.plan, campaign.planned_at) == ({}, None)
+    assert rehearsed(campaign)["people"] == 1
+
+
+def test_what_was_changed_meanwhile_is_not_written_over(draft: Draft) -> None:
+    campaign = draft()
+    steering.check(campaign)
+
+    def changing(*_: object) -> None:
+        steering.save(Campaign.objects.get(pk=campaign.pk), text="Other words")
+
+    with patch.object(rehearsing._Rehearsal, "_count", changing):
+        rehearsing.run(campaign.pk)
+    campaign.refresh_from_db()
+
+    assert campaign.plan == {}

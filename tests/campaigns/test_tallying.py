@@ -1,0 +1,100 @@
+"""Counters equal the rows, whatever happens to them and whoever does it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import transaction
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase
+
+from accounts.models import Workspace
+from campaigns import tallying
+from campaigns.models import Campaign, Tally
+from messaging.models import Direction, Message, Status
+from phones.models import Phone
+
+_STATES = [s for s in Status.values if s != Status.RECEIVED]
+_CHANGE = st.fixed_dictionaries(
+    {},
+    optional={
+        "status": st.sampled_from(_STATES).filter(lambda s: s != Status.SENDING),
+        "reason": st.sampled_from(["", "expired", "landline"]),
+        "cost": st.none() | st.integers(0, 10**9),
+        "currency": st.sampled_from(["", "EUR", "USD"]),
+        "cost_is_estimate": st.booleans(),
+        "segments": st.integers(1, 9),
+        "country": st.sampled_from(["", "FR", "DE"]),
+    },
+)
+_STEP: st.SearchStrategy[tuple[str, int, Any]] = st.one_of(
+    st.tuples(st.just("add"), st.integers(0, 1), _CHANGE),
+    st.tuples(st.just("change"), st.integers(0, 5), _CHANGE),
+    st.tuples(st.just("delete"), st.integers(0, 5), st.just({})),
+    st.tuples(st.just("melt"), st.integers(0, 1), st.just({})),
+    st.tuples(st.just("undo"), st.integers(0, 5), _CHANGE),
+)
+
+
+@pytest.mark.database
+class Counters(TestCase):
+    @settings(max_examples=25)
+    @given(st.lists(_STEP, max_size=12))
+    def test_counters_always_equal_the_rows(self, steps: list[tuple[str, int, Any]]) -> None:
+        workspace = Workspace.objects.create(name="W")
+        phone = Phone.objects.create(
+            workspace=workspace, type="simulator", name="P", settings={}, rate=1
+        )
+        both = [Campaign.objects.create(workspace=workspace, name=name) for name in "ab"]
+
+        for number, (what, place, change) in enumerate(steps):
+            apply(what, place, change, number, both, phone)
+
+            for campaign in both:
+                assert tallying.counted(campaign) == tallying.recounted(campaign)
+
+
+def apply(
+    what: str, place: int, change: dict[str, Any], number: int, both: list[Campaign], phone: Phone
+) -> None:
+    if what == "add":
+        Message.objects.create(
+            workspace=phone.workspace,
+            direction=Direction.OUT,
+            phone=phone,
+            peer=str(number),
+            campaign=both[place],
+            **{"status": Status.QUEUED, **change},
+        )
+    elif what == "melt":
+        tallying._melt(both[place].pk)
+    elif what == "delete":
+        Message.objects.filter(pk__in=Message.objects.order_by("pk")[place:][:2]).delete()
+    elif change:
+        with transaction.atomic():
+            Message.objects.filter(pk__in=Message.objects.order_by("pk")[place:][:3]).update(
+                **change
+            )
+            transaction.set_rollback(what == "undo")
+
+
+@pytest.mark.django_db
+def test_what_differs_can_be_mended(workspace: Workspace, phone: Phone) -> None:
+    campaign = Campaign.objects.create(workspace=workspace, name="Flu")
+    Message.objects.create(
+        workspace=workspace,
+        direction=Direction.OUT,
+        phone=phone,
+        peer="+33600000001",
+        campaign=campaign,
+        status=Status.SENT,
+    )
+    Tally.objects.all().delete()
+    assert tallying.counted(campaign) == {}
+
+    tallying.mend(campaign)
+
+    assert tallying.figures_of(campaign).by_status == {"sent": 1}
+    assert tallying.counted(campaign) == tallying.recounted(campaign)
