@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -25,9 +26,10 @@ from campaigns.judging import Judge, Judged
 from campaigns.models import LIVE, Campaign, State
 from campaigns.sources import Place
 from contacts.importing.reading import Unreadable
+from lib import bulk
 from lib.jobs import DEFAULT, awake, stopping, wake
 from messaging import routing
-from messaging.conversations import note_outgoing
+from messaging.conversations import existing, note_written
 from messaging.models import Direction, Media, Message, Status
 from phones.models import Phone
 from phones.prices import Tariff, tariff_of
@@ -36,6 +38,12 @@ logger = logging.getLogger(__name__)
 
 # Recipients of one transaction, rows of one INSERT; seconds of one run and of a lease; tries of a chunk.
 _CHUNK, _ROWS, _RUN, _LEASE, _TRIES = 1000, 500, 5.0, timedelta(seconds=90), 3
+
+# What differs from message to message.
+_COLUMNS = (
+    "status", "held", "reason", "words", "ended_at", "peer", "country", "text", "encoding", "segments",
+    "send_at", "not_before", "cost", "currency", "cost_is_estimate",
+)  # fmt: skip
 
 
 class _TakenOver(Exception):
@@ -103,6 +111,20 @@ class _Expansion:
         self._phone, self._tariff = self._first_phone()
         self._media = list(campaign.media.all())
         self._send_at: dict[str, datetime] = {}
+        # What all its messages share.
+        self._same = {
+            "workspace": campaign.workspace_id,
+            "direction": Direction.OUT,
+            "phone": self._phone.pk,
+            "own": self._phone.address,
+            "pool": campaign.pool_id,
+            "any_phone": campaign.phone_id is None and campaign.pool_id is None,
+            "flash": campaign.flash,
+            "priority": campaign.priority,
+            "campaign": campaign.pk,
+            "submission": campaign.submission,
+            "created_by": campaign.created_by_id,
+        }
 
     def go_on(self) -> bool:
         """Work until the end (True) or until it is time to let others work (False)."""
@@ -149,20 +171,16 @@ class _Expansion:
             )
             if not mine.update(lease_until=until):
                 raise _TakenOver
-            known = set(
-                Message.objects.filter(
-                    workspace=campaign.workspace_id,
-                    submission=campaign.submission,
-                    direction=Direction.OUT,
-                    peer__in=wanted,
-                ).values_list("peer", flat=True)
-            )
+            known = self._written(wanted)
             new = [item for peer, item in wanted.items() if peer not in known]
-            rows = [self._row(item, number, now) for number, item in enumerate(new)]
-            messages = Message.objects.bulk_create(rows, batch_size=_ROWS)
-            queued = [message for message in messages if message.status == Status.QUEUED]
-            _attach(queued, self._media)
-            note_outgoing(campaign.workspace, queued)
+            bulk.insert(
+                Message,
+                _COLUMNS,
+                [self._row(item, number, now) for number, item in enumerate(new)],
+                **self._same,
+                created_at=now,
+            )
+            self._attach([_peer(item) for item in new if not item.reason], now)
             Campaign.objects.filter(pk=campaign.pk).update(
                 step=place.step,
                 after=place.after,
@@ -173,39 +191,57 @@ class _Expansion:
         self._lease = until
         campaign.seen += len(judged)
 
-    def _row(self, item: Judged, number: int, now: datetime) -> Message:
-        campaign, recipient = self.campaign, item.recipient
-        send_at = self._moment(item, number)
-        row = Message(
-            workspace_id=campaign.workspace_id,
+    def _written(self, peers: Collection[str]) -> dict[str, int]:
+        """Give the messages of this campaign to these numbers: {number: message's id}."""
+        mine = Message.objects.filter(
+            workspace=self.campaign.workspace_id,
+            submission=self.campaign.submission,
             direction=Direction.OUT,
-            status=Status.SKIPPED if item.reason else Status.QUEUED,
-            held=not item.reason,
-            reason=item.reason,
-            words=item.words[:500],
-            ended_at=now if item.reason else None,
-            phone=self._phone,
-            own=self._phone.address,
-            pool_id=campaign.pool_id,
-            any_phone=campaign.phone_id is None and campaign.pool_id is None,
-            peer=_peer(item),
-            country=recipient.country,
-            text=item.text,
-            encoding=item.length.encoding,
-            segments=max(1, item.length.segments),
-            flash=campaign.flash,
-            priority=campaign.priority,
-            campaign_id=campaign.pk,
-            submission=campaign.submission,
-            created_by_id=campaign.created_by_id,
-            created_at=now,
-            send_at=send_at,
-            not_before=send_at,
+            peer__in=peers,
         )
-        if row.held and (price := self._tariff.price_of(row.peer)):
-            row.cost, row.currency = price.amount * row.segments, price.currency
-            row.cost_is_estimate = True
-        return row
+        return dict(mine.values_list("peer", "pk"))
+
+    def _attach(self, peers: Sequence[str], now: datetime) -> None:
+        """Put the pictures to the messages, and these at the end of the conversations that exist."""
+        campaign = self.campaign
+        talking = existing(campaign.workspace, peers)
+        if not (self._media or talking):
+            return
+        written = self._written(peers)
+        note_written(campaign.workspace, {peer: (written[peer], now) for peer in talking})
+        through = Media.messages.through
+        through.objects.bulk_create(
+            [
+                through(media_id=item.pk, message_id=pk)
+                for item in self._media
+                for pk in written.values()
+            ],
+            batch_size=_ROWS,
+        )
+
+    def _row(self, item: Judged, number: int, now: datetime) -> tuple[Any, ...]:
+        """Give what is a message's own, in the order of _COLUMNS."""
+        send_at = self._moment(item, number)
+        segments = max(1, item.length.segments)
+        peer = _peer(item)
+        price = None if item.reason else self._tariff.price_of(peer)
+        return (
+            Status.SKIPPED if item.reason else Status.QUEUED,
+            not item.reason,
+            item.reason,
+            item.words[:500],
+            now if item.reason else None,
+            peer,
+            item.recipient.country,
+            item.text,
+            item.length.encoding,
+            segments,
+            send_at,
+            send_at,
+            price.amount * segments if price else None,
+            price.currency if price else "",
+            price is not None,
+        )
 
     def _moment(self, item: Judged, number: int) -> datetime:
         """Say when one recipient's message is wanted: its zone's time, and its share of the spread."""
@@ -228,15 +264,3 @@ class _Expansion:
 def _peer(item: Judged) -> str:
     """Give the number, or what was written where it is none, so that it does not disappear."""
     return item.recipient.number or item.recipient.written.strip()[:40] or "?"
-
-
-def _attach(messages: Sequence[Message], media: Sequence[Media]) -> None:
-    through = Media.messages.through
-    through.objects.bulk_create(
-        [
-            through(media_id=item.pk, message_id=message.pk)
-            for item in media
-            for message in messages
-        ],
-        batch_size=_ROWS,
-    )

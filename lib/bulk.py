@@ -42,6 +42,50 @@ def update(
     return sorted(changed)
 
 
+def insert(
+    model: type[models.Model],
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    **same: Any,
+) -> None:
+    """Insert rows of `model`: `columns` names what the values of each row are for, `same` what all share.
+
+    Fields that are named in neither get their default. Django's `bulk_create` looks at every value of every
+    column; this looks at what differs. Signals and `save` are passed over, and no ids come back.
+    """
+    others = {
+        field.name: same.get(field.name, field.get_default())
+        for field in model._meta.local_concrete_fields
+        if field.name not in columns and not field.primary_key
+    }
+    fixed = _fields(model, list(others))
+    names = [*(field.column for field in fixed), *(f.column for f in _fields(model, columns))]
+    table = connection.ops.quote_name(model._meta.db_table)
+    into = ", ".join(connection.ops.quote_name(str(name)) for name in names)
+    constants = prepared(model, list(others), [list(others.values())])
+    step = max(1, (_VARIABLES - len(fixed)) // len(columns))
+    for start in range(0, len(rows), step):
+        given, values = _given(model, columns, rows[start : start + step])
+        casts = [_typed("%s", field) for field in fixed]
+        # Every part of this statement is ours; values travel as parameters.
+        sql = (
+            f"INSERT INTO {table} ({into}) "  # noqa: S608
+            f"SELECT {', '.join(casts)}, v.* FROM ({given}) AS v"
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [*constants, *values])
+
+
+def _typed(value: str, field: models.Field[Any, Any]) -> str:
+    """Tell PostgreSQL the type of what stands alone in a SELECT."""
+    return f"{value}::{_type(field)}" if connection.vendor == "postgresql" else value
+
+
+def _type(field: models.Field[Any, Any]) -> str:
+    # A serial is how a key is made; what refers to it, and what is looked up by it, is a bigint.
+    return "bigint" if field.primary_key else str(field.db_type(connection))
+
+
 def each(values: Collection[str], query: str) -> tuple[str, Any]:
     """Give SQL that makes `query` for each of `values`, by index in any case, and its argument.
 
@@ -93,18 +137,8 @@ def _update(
     where: str,
     arguments: Sequence[Any],
 ) -> list[int]:
-    fields = _fields(model, columns)
-    names = [str(field.column) for field in fields]
-    values = prepared(model, columns, rows)
-    width = len(fields)
-    if connection.vendor == "postgresql":
-        # One array per column: fewer arguments to write down, and they tell their types.
-        arrays = [f"%s::{field.db_type(connection)}[]" for field in fields]
-        arrays[0] = "%s::bigint[]"
-        given = f"SELECT * FROM unnest({', '.join(arrays)})"  # noqa: S608 - ours
-        values = [values[place::width] for place in range(width)]
-    else:
-        given = "VALUES " + ", ".join([f"({', '.join(['%s'] * width)})"] * len(rows))
+    names = [str(field.column) for field in _fields(model, columns)]
+    given, values = _given(model, columns, rows)
     table = connection.ops.quote_name(model._meta.db_table)
     key, names[0] = names[0], "row"  # or RETURNING would be ambiguous
     # Every part of this statement is ours; values travel as parameters.
@@ -116,3 +150,17 @@ def _update(
     with connection.cursor() as cursor:
         cursor.execute(sql, [*values, *arguments])
         return [int(row[0]) for row in cursor.fetchall()]
+
+
+def _given(
+    model: type[models.Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> tuple[str, list[Any]]:
+    """Give SQL that makes a table of `rows`, and its arguments."""
+    fields = _fields(model, columns)
+    values = prepared(model, columns, rows)
+    width = len(fields)
+    if connection.vendor == "postgresql":
+        # One array per column: fewer arguments to write down, and they tell their types.
+        arrays = ", ".join(f"%s::{_type(field)}[]" for field in fields)
+        return f"SELECT * FROM unnest({arrays})", [values[place::width] for place in range(width)]  # noqa: S608
+    return "VALUES " + ", ".join([f"({', '.join(['%s'] * width)})"] * len(rows)), values

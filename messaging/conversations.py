@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.models import Workspace
 from contacts.services import numbers_called
+from lib import bulk
 from messaging.models import Conversation, Direction, Message
 from messaging.searching import Wanted, by_number
 
@@ -114,18 +115,34 @@ def note_more(message_id: int) -> None:
 
 def note_outgoing(workspace: Workspace, messages: Sequence[Message]) -> None:
     """Put outgoing messages at the end of the conversations that exist. Within a transaction."""
-    by_peer = {message.peer: message for message in messages}
-    # In one order: two that write to the same people must not wait for each other.
-    peers = sorted(by_peer)
-    for start in range(0, len(peers), _BATCH):
-        known = Conversation.objects.filter(
-            workspace=workspace, peer__in=peers[start : start + _BATCH]
-        ).order_by("peer")
-        for conversation in known:
-            message = by_peer[conversation.peer]
-            Conversation.objects.filter(pk=conversation.pk).update(
-                last=message, last_at=message.created_at
-            )
+    note_written(
+        workspace, {message.peer: (message.pk, message.created_at) for message in messages}
+    )
+
+
+def note_written(workspace: Workspace, written: Mapping[str, tuple[int, datetime]]) -> None:
+    """Put a message at the end of each conversation that exists: {number: (message, written at)}."""
+    known = existing(workspace, written)
+    # In one order, by their ids: two that write to the same people must not wait for each other.
+    bulk.update(
+        Conversation,
+        ("id", "last", "last_at"),
+        [(pk, *written[peer]) for peer, pk in known.items()],
+        assign="last_id = v.last_id, last_at = v.last_at",
+        where="1 = 1",
+    )
+
+
+def existing(workspace: Workspace, peers: Collection[str]) -> dict[str, int]:
+    """Give the conversations with these numbers: {number: conversation's id}."""
+    found: dict[str, int] = {}
+    left = list(peers)
+    for start in range(0, len(left), _BATCH):
+        rows = Conversation.objects.filter(
+            workspace=workspace, peer__in=left[start : start + _BATCH]
+        )
+        found.update(rows.values_list("peer", "pk"))
+    return found
 
 
 def messages_of(conversation: Conversation) -> QuerySet[Message]:

@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Workspace
+from contacts.models import Contact
 from lib import bulk
 from phones.models import Phone
 
@@ -70,3 +71,21 @@ def test_more_rows_than_one_statement_takes(workspace: Workspace, monkeypatch) -
 
 def test_no_rows_change_nothing(db: None) -> None:
     assert bulk.update(Phone, ["id"], [], assign="rate = 1", where="1 = 1") == []
+
+
+def test_rows_are_inserted_with_what_they_share_and_defaults(workspace: Workspace) -> None:
+    when = timezone.now()
+    bulk.insert(
+        Contact,
+        ("number", "values", "deleted_at"),
+        [("+33600000001", {"town": "Lyon"}, None), ("+33600000002", {}, when)],
+        workspace=workspace.pk,
+        name="Somebody",
+    )
+
+    found = Contact.objects.order_by("number")
+    assert [(c.number, c.values, c.deleted_at) for c in found] == [
+        ("+33600000001", {"town": "Lyon"}, None),
+        ("+33600000002", {}, when),
+    ]
+    assert {(c.name, c.notes, c.workspace) for c in found} == {("Somebody", "", workspace)}
