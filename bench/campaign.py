@@ -213,8 +213,7 @@ def told(what: str, many: int, turn: Callable[[], bool], before: float) -> None:
 def proof(campaign: Any) -> None:
     from campaigns import tallying  # noqa: PLC0415
 
-    right = tallying.counted(campaign) == tallying.recounted(campaign)
-    print(f"counters   {'equal the rows' if right else 'DIFFER FROM THE ROWS'}")
+    print(f"counters   {'equal the rows' if tallying.agrees(campaign) else 'DIFFER FROM THE ROWS'}")
 
 
 def settle(campaign: Any) -> None:

@@ -9,7 +9,8 @@ SQLite, which has one writer at a time, counts in place.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -214,6 +215,23 @@ def _melt(campaign: int) -> None:
 Counts = dict[tuple[Any, ...], tuple[int, ...]]
 
 
+@contextmanager
+def standing_still() -> Iterator[None]:
+    """See one moment of the database, while messages go on changing."""
+    is_outermost = not connection.in_atomic_block
+    with transaction.atomic():
+        if is_outermost and connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield
+
+
+def agrees(campaign: Campaign) -> bool:
+    """Say whether the counters of a campaign are what its messages say. Reads them all."""
+    with standing_still():
+        return counted(campaign) == recounted(campaign)
+
+
 def counted(campaign: Campaign) -> Counts:
     """Give what the tallies say: {KEY: SUMS}, without what came to nothing."""
     rows = _grouped(Tally.objects.filter(campaign=campaign), *KEY)
@@ -254,7 +272,7 @@ def _grouped(rows: QuerySet[Tally], *by: str) -> list[tuple[Any, ...]]:
 def mend(campaign: Campaign, now: datetime | None = None) -> None:
     """Let the tallies say what the messages say, should they ever differ."""
     at = (now or timezone.now()).replace(second=0, microsecond=0)
-    with transaction.atomic():
+    with standing_still():
         Tally.objects.filter(campaign=campaign).delete()
         Tally.objects.bulk_create(
             Tally(

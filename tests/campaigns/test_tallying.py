@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,8 +82,8 @@ def apply(
             transaction.set_rollback(what == "undo")
 
 
-@pytest.mark.django_db
-def test_what_differs_can_be_mended(workspace: Workspace, phone: Phone) -> None:
+@pytest.fixture
+def sent(workspace: Workspace, phone: Phone) -> Campaign:
     campaign = Campaign.objects.create(workspace=workspace, name="Flu")
     Message.objects.create(
         workspace=workspace,
@@ -91,10 +93,21 @@ def test_what_differs_can_be_mended(workspace: Workspace, phone: Phone) -> None:
         campaign=campaign,
         status=Status.SENT,
     )
+    return campaign
+
+
+def test_the_command_says_whether_counters_are_right(sent: Campaign) -> None:
+    call_command("recount", stdout=StringIO())
     Tally.objects.all().delete()
-    assert tallying.counted(campaign) == {}
 
-    tallying.mend(campaign)
+    with pytest.raises(CommandError, match="1 of 1"):
+        call_command("recount", sent.pk, stdout=StringIO())
 
-    assert tallying.figures_of(campaign).by_status == {"sent": 1}
-    assert tallying.counted(campaign) == tallying.recounted(campaign)
+
+def test_the_command_mends_them(sent: Campaign) -> None:
+    Tally.objects.all().delete()
+
+    call_command("recount", mend=True, stdout=StringIO())
+
+    assert tallying.figures_of(sent).by_status == {"sent": 1}
+    assert tallying.agrees(sent)
