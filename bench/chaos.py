@@ -1,6 +1,6 @@
 """Kill at random while 2,000 messages leave, then count what was lost and what was sent twice.
 
-    python -m bench.chaos [--smpp] [--seed 1] [--messages 2000] [--rate 60] [--database-url …]
+    python -m bench.chaos [--smpp | --campaigns 4] [--seed 1] [--messages 2000] [--rate 60] [--database-url …]
 
 It starts a site of its own and kills only what that site started: `kill -9` of each process and of
 the supervisor, and FLUSHALL. The simulator keeps an independent count, which is the judge; with
@@ -122,7 +122,12 @@ def run(options: argparse.Namespace, site: Site) -> bool:
 
     chaos = Chaos(site, random.Random(options.seed))
     phone = ledger.phone_of_a_new_workspace(rate=options.rate)
-    ledger.compose(phone, ledger.mixed_numbers(options.messages, chaos.chance))
+    numbers = ledger.mixed_numbers(options.messages, chaos.chance)
+    if options.campaigns:
+        chaos.weights = {**WEIGHTS, "default worker": 6}
+        ledger.start_campaigns(phone, numbers, options.campaigns, chaos.chance)
+    else:
+        ledger.compose(phone, numbers)
     began = time.monotonic()
     rage(chaos, ledger, seconds=options.seconds, quiet=options.quiet)
     settle(chaos, ledger.is_settled, seconds=options.settle)
@@ -197,6 +202,7 @@ def settle(chaos: Chaos, is_settled: Callable[[], bool], *, seconds: float) -> N
 def options_from(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.chaos", description=__doc__.splitlines()[0])
     parser.add_argument("--smpp", action="store_true", help="by an SMPP bind")
+    parser.add_argument("--campaigns", type=int, default=0, help="by so many campaigns at once")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--messages", type=int, default=2000)
     parser.add_argument("--rate", type=float, default=150, help="segments per second")

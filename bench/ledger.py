@@ -17,6 +17,8 @@ import requests
 from django.utils import timezone
 
 from accounts.models import Workspace
+from campaigns import steering, tallying
+from campaigns.models import Campaign, State
 from messaging import composing
 from messaging.models import Direction, Message, Status
 from phones.models import Phone
@@ -62,6 +64,36 @@ def compose(phone: Phone, numbers: list[str], text: str = "Lunch is at noon toda
         numbers = [name for name in again for _ in range(again[name] - 1)]
 
 
+def start_campaigns(phone: Phone, numbers: list[str], count: int, chance: random.Random) -> None:
+    """Start campaigns to some of the numbers each, now and then to the same ones, all at once."""
+    several = sorted(set(numbers))
+    share = len(numbers) // count
+    for place in range(count):
+        campaign = steering.create(
+            phone.workspace,
+            None,
+            name=f"Chaos {place}",
+            text="Lunch is at noon today.",
+            phone=phone,
+            numbers=chance.sample(several, min(share, len(several))),
+        )
+        steering.start(campaign, None)
+
+
+def unreached() -> list[str]:
+    """Say of whom a campaign has no message, or two, and of which the counters are wrong."""
+    found = []
+    for campaign in Campaign.objects.all():
+        peers = Counter(campaign.messages.values_list("peer", flat=True))
+        found += [f"campaign {campaign.pk}: {n} has no message" for n in {*campaign.numbers} - {*peers}]
+        found += [f"campaign {campaign.pk}: {n} {k} times" for n, k in peers.items() if k > 1]
+        if campaign.state != State.DONE:
+            found.append(f"campaign {campaign.pk} is {campaign.state}: {campaign.problem}")
+        if not tallying.agrees(campaign):
+            found.append(f"campaign {campaign.pk}: its counters differ from its messages")
+    return found
+
+
 def mixed_numbers(count: int, chance: random.Random) -> list[str]:
     """Give numbers of every behaviour that needs no person; some of them several times."""
     kinds = [*_SHARES, "20"]
@@ -88,6 +120,8 @@ def is_leaving() -> bool:
 
 def is_waiting() -> bool:
     """Say whether something has still to be sent, or may be under way."""
+    if Campaign.objects.filter(state=State.RUNNING).exists():
+        return True
     return Message.objects.filter(status__in=[Status.QUEUED, Status.SENDING]).exists()
 
 
@@ -161,7 +195,9 @@ def compare(simulator_url: str) -> Findings:
             if message.peer.endswith(_REPLIES):
                 wanted = [f"{item['id']}-reply" for item in taken]
                 findings.replies_lost += [name for name in wanted if name not in replies]
-    for arrivals in at_peer.values():
+    findings.lost += unreached()
+    # What several campaigns write to one number leaves in the order in which it was let through.
+    for arrivals in () if Campaign.objects.exists() else at_peer.values():
         findings.disordered += [
             later for (_, first), (later, second) in pairwise(arrivals) if second < first
         ]
