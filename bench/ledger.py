@@ -85,7 +85,9 @@ def unreached() -> list[str]:
     found = []
     for campaign in Campaign.objects.all():
         peers = Counter(campaign.messages.values_list("peer", flat=True))
-        found += [f"campaign {campaign.pk}: {n} has no message" for n in {*campaign.numbers} - {*peers}]
+        found += [
+            f"campaign {campaign.pk}: {n} has no message" for n in {*campaign.numbers} - {*peers}
+        ]
         found += [f"campaign {campaign.pk}: {n} {k} times" for n, k in peers.items() if k > 1]
         if campaign.state != State.DONE:
             found.append(f"campaign {campaign.pk} is {campaign.state}: {campaign.problem}")

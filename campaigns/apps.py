@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
@@ -8,7 +10,11 @@ class CampaignsConfig(AppConfig):
     name = "campaigns"
 
     def ready(self) -> None:
-        from campaigns import tallying  # noqa: PLC0415  models are loaded only now
+        post_migrate.connect(_count, sender=self)
 
-        # A migration may have built the table of messages anew, and lost what hung on it.
-        post_migrate.connect(tallying.install, sender=self)
+
+def _count(**_: Any) -> None:
+    """Let the database count. A migration may have built the table anew, and lost what hung on it."""
+    from campaigns.tallying import TALLIES  # noqa: PLC0415  models are loaded only now
+
+    TALLIES.install()

@@ -1,4 +1,9 @@
+from __future__ import annotations
+
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class MessagingConfig(AppConfig):
@@ -6,3 +11,12 @@ class MessagingConfig(AppConfig):
 
     def ready(self) -> None:
         from messaging import holding, receivers, segments  # noqa: F401, PLC0415  models are loaded only now
+
+        post_migrate.connect(_count, sender=self)
+
+
+def _count(**_: Any) -> None:
+    """Let the database count. A migration may have built the table anew, and lost what hung on it."""
+    from messaging.activity import ACTIVITY  # noqa: PLC0415  models are loaded only now
+
+    ACTIVITY.install()

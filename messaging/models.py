@@ -148,7 +148,9 @@ class Message(models.Model):
             models.Index(fields=["workspace", "status", "-id"], name="message_status"),
             models.Index(fields=["workspace", "peer", "-id"], name="message_peer"),
             models.Index(
-                fields=["workspace", "send_at", "direction", "status"], name="message_day"
+                fields=["workspace", "send_at", "id"],
+                condition=models.Q(status="queued"),
+                name="message_planned",
             ),
             models.Index(
                 fields=["phone", "priority", "not_before", "id"],
@@ -215,6 +217,37 @@ class Message(models.Model):
     @property
     def can_settle(self) -> bool:
         return self.status == Status.UNKNOWN
+
+
+class Activity(models.Model):
+    """A change of what a workspace sent and received; their sum is the truth (see activity).
+
+    `at` is the quarter of an hour in which the messages were wanted, `person` who wrote them (0 = nobody);
+    `cost` (told) and `estimate` are in millionths of `currency`.
+    """
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+", db_index=False)
+    at = models.DateTimeField()
+    status = models.CharField(max_length=10)
+    phone = models.BigIntegerField()
+    person = models.BigIntegerField()
+    currency = models.CharField(max_length=3, blank=True)
+    amount = models.BigIntegerField()
+    segments = models.BigIntegerField()
+    cost = models.BigIntegerField()
+    estimate = models.BigIntegerField()
+    fresh = models.BooleanField(default=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["workspace", "at"], name="activity_of_workspace"),
+            models.Index(
+                fields=["workspace"], condition=models.Q(fresh=True), name="activity_to_be_melted"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.workspace_id} {self.status} {self.amount:+}"
 
 
 class PartSet(models.Model):

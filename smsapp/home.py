@@ -12,11 +12,12 @@ from datetime import datetime, time, timedelta
 from itertools import pairwise
 
 from django.conf import settings
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Value
+from django.db.models import Count, Exists, Max, OuterRef
 
 from accounts.models import Workspace
 from lib.jobs import QueueDown
-from messaging.models import Conversation, Direction, Message, Status
+from messaging.activity import LEFT, by_quarter, within
+from messaging.models import Activity, Conversation, Message, Status
 from phones import limits
 from phones.base import Words
 from phones.health import kind_of
@@ -26,10 +27,8 @@ from smsapp.plot import Day, Plot, draw
 DAYS = 30
 # Days whose mean, up to this hour, is called usual.
 _USUAL_DAYS = 7
-# States of a message that left, or tried to for the last time.
-_LEFT = (Status.SENT, Status.DELIVERED, Status.FAILED, Status.UNKNOWN)
-# A provider has this long to call back before its silence is worth a word.
-_PATIENCE = timedelta(minutes=10)
+# A provider has at least this long to call back before its silence is worth a word.
+_PATIENCE = timedelta(minutes=25)
 # Rows of each list; the whole lists have pages of their own.
 _PHONES, _NEXT, _CONVERSATIONS = 8, 3, 4
 # Scheduled messages looked at to find the next ones; of a bigger batch we say "60+ people".
@@ -137,14 +136,20 @@ class Overview:
 def overview(workspace: Workspace, now: datetime) -> Overview:
     """Look at the workspace as it is `now`, by its own calendar."""
     days = _days(zone_of(workspace), now)
-    usual_spans = [(start, now - (days[-1][0] - start)) for start, _ in days[-1 - _USUAL_DAYS : -1]]
-    counts = _counts(workspace, [*days, *usual_spans])
-    by_day = [Day(span[0], *count) for span, count in zip(days, counts, strict=False)]
+    counts = by_quarter(workspace, days[0][0], days[-1][1])
+    by_day = [within(counts, *span) for span in days]
+    hours = now - days[-1][0]
+    usual = [_sent(within(counts, day, day + hours)) for day, _ in days[-1 - _USUAL_DAYS : -1]]
     return Overview(
         now=now,
         is_new=not workspace.messages.exists(),
-        figures=_figures(workspace, days[-1], usual=_mean([sent for sent, _ in counts[DAYS:]])),
-        plot=draw(by_day),
+        figures=_figures(by_day[-1], usual=_mean(usual)),
+        plot=draw(
+            [
+                Day(span[0], _sent(found), found.get(Status.FAILED, 0))
+                for span, found in zip(days, by_day, strict=True)
+            ]
+        ),
         phones=_phones(workspace, now),
         unknown=workspace.messages.filter(status=Status.UNKNOWN)[:_MOST].count(),
         planned=_planned(workspace, now),
@@ -170,38 +175,14 @@ def _days(zone: zoneinfo.ZoneInfo, now: datetime) -> list[Span]:
     return list(pairwise(starts))
 
 
-def _counts(workspace: Workspace, spans: list[Span]) -> list[tuple[int, int]]:
-    """Give (sent, failed) of each span, in one query that reads each span from the index."""
-    failed = Count("id", filter=Q(status=Status.FAILED))
-    parts = [
-        _wanted_in(workspace, span)
-        .filter(direction=Direction.OUT, status__in=_LEFT)
-        .order_by()
-        .values(span=Value(index))
-        .annotate(sent=Count("id"), failed=failed)
-        for index, span in enumerate(spans)
-    ]
-    found = {row["span"]: row for row in parts[0].union(*parts[1:], all=True)}
-    empty = {"sent": 0, "failed": 0}
-    rows = [found.get(index, empty) for index in range(len(spans))]
-    return [(row["sent"], row["failed"]) for row in rows]
-
-
-def _wanted_in(workspace: Workspace, span: Span) -> QuerySet[Message]:
-    """Give the messages whose time to leave (or to come in) lies in the span."""
-    return workspace.messages.filter(send_at__gte=span[0], send_at__lt=span[1])
-
-
 def _mean(values: list[int]) -> int | None:
     """Give the mean once the first of the days had messages: before that nothing is usual."""
     return round(sum(values) / len(values)) if values and values[0] else None
 
 
-def _figures(workspace: Workspace, today: Span, usual: int | None) -> Figures:
-    rows = _wanted_in(workspace, today).order_by().values_list("status").annotate(Count("id"))
-    by_status = dict(rows)
+def _figures(by_status: dict[str, int], usual: int | None) -> Figures:
     return Figures(
-        sent=sum(by_status.get(status, 0) for status in _LEFT),
+        sent=_sent(by_status),
         delivered=by_status.get(Status.DELIVERED, 0),
         failed=by_status.get(Status.FAILED, 0),
         unknown=by_status.get(Status.UNKNOWN, 0),
@@ -210,12 +191,16 @@ def _figures(workspace: Workspace, today: Span, usual: int | None) -> Figures:
     )
 
 
+def _sent(by_status: dict[str, int]) -> int:
+    return sum(by_status.get(status, 0) for status in LEFT)
+
+
 def _phones(workspace: Workspace, now: datetime) -> list[PhoneRow]:
-    left = Message.objects.filter(
-        ~Q(provider_id=""),
+    left = Activity.objects.filter(
+        workspace=workspace,
         phone=OuterRef("pk"),
-        direction=Direction.OUT,
-        sent_at__lt=now - _PATIENCE,
+        status__in=(Status.SENT, Status.DELIVERED),
+        at__lt=now - _PATIENCE,
     )
     phones = list(
         workspace.phones.living()
@@ -246,7 +231,9 @@ def _row(phone: Phone, pace: limits.Pace | None, waiting: int) -> PhoneRow:
 
 def _waiting(phones: list[Phone], now: datetime) -> dict[int, int]:
     """Count what is due, by phone."""
-    due = Message.objects.filter(phone__in=phones, status=Status.QUEUED, not_before__lte=now)
+    due = Message.objects.filter(
+        phone__in=phones, status=Status.QUEUED, held=False, not_before__lte=now
+    )
     return dict(due.order_by().values_list("phone").annotate(Count("id")))
 
 

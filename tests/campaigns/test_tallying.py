@@ -15,6 +15,8 @@ from hypothesis.extra.django import TestCase
 from accounts.models import Workspace
 from campaigns import tallying
 from campaigns.models import Campaign, Tally
+from campaigns.tallying import TALLIES
+from messaging.activity import ACTIVITY
 from messaging.models import Direction, Message, Status
 from phones.models import Phone
 
@@ -55,7 +57,8 @@ class Counters(TestCase):
             apply(what, place, change, number, both, phone)
 
             for campaign in both:
-                assert tallying.counted(campaign) == tallying.recounted(campaign)
+                assert TALLIES.counts(campaign.pk) == TALLIES.recount(campaign.pk)
+            assert ACTIVITY.counts(workspace.pk) == ACTIVITY.recount(workspace.pk)
 
 
 def apply(
@@ -71,7 +74,8 @@ def apply(
             **{"status": Status.QUEUED, **change},
         )
     elif what == "melt":
-        tallying._melt(both[place].pk)
+        TALLIES.melt_one(both[place].pk)
+        ACTIVITY.melt_one(phone.workspace_id)
     elif what == "delete":
         Message.objects.filter(pk__in=Message.objects.order_by("pk")[place:][:2]).delete()
     elif change:

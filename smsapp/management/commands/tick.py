@@ -17,7 +17,7 @@ from campaigns import expanding, feeding, rehearsing, sheets, steering, tallying
 from contacts import changing, keeping
 from contacts.importing import files, running
 from lib.jobs import QueueDown, redis
-from messaging import looking_up, polling, receiving, reporting, sweeping
+from messaging import activity, looking_up, polling, receiving, reporting, sweeping
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ DUTIES: tuple[tuple[Callable[[], int], float], ...] = (
     (feeding.finish, 5),
     (steering.go_on_all, 20),
     (tallying.melt, 10),
+    (activity.melt, 10),
     (rehearsing.resume, 20),
     (sheets.prune, 3600),
 )

@@ -1,0 +1,261 @@
+"""Counts that the database keeps by itself: triggers note each change of a row, in its transaction.
+
+So counts always equal the rows, and no code that changes rows has to think of them. On PostgreSQL each
+statement adds rows, which no two transactions fight for, and `melt` makes few of many; SQLite, which has one
+writer at a time, counts in place. Either way the sum of the rows is the truth at any moment.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, models, transaction
+from django.db.models import Count, QuerySet, Sum
+
+# Fresh rows that are worth melting, rows of one melting, and of one statement.
+_MELT_FROM, _MELT_MOST, _BATCH = 200, 100_000, 5000
+
+Counts = dict[tuple[Any, ...], tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Counts of the rows of `counted`, kept in `kept`: a table with the columns of `key`, `sums` and `fresh`.
+
+    `owner` and `key` are {column of `kept`: SQL that gives it, the row being {m}}, `sums` likewise; rows for
+    which `where` does not hold are not counted. `at` (sqlite, postgresql) is the time of a count. `watched`
+    are the columns a change of which counts. All SQL is ours.
+    """
+
+    name: str
+    counted: type[models.Model]
+    kept: type[models.Model]
+    owner: tuple[str, str]
+    at: tuple[str, str]
+    key: Mapping[str, str]
+    sums: Mapping[str, str]
+    where: str
+    watched: Sequence[str]
+
+    # ---- The triggers ---------------------------------------------------------------------------
+
+    def install(self) -> None:
+        """Hang the triggers on the table, unless they hang there; count what was there before them.
+
+        Wanted after each migration, which may have built the table anew.
+        """
+        tables = connection.introspection.table_names()
+        if {self.counted._meta.db_table, self.kept._meta.db_table} - set(tables):
+            return
+        with connection.cursor() as cursor:
+            for sql in self._postgresql() if _is_postgresql() else self._sqlite():
+                cursor.execute(sql)
+            if not self.kept._default_manager.exists():
+                cursor.execute(self._fill())
+
+    def _fill(self) -> str:
+        """Give SQL that counts all rows at once."""
+        columns = ", ".join(self._columns)
+        named = zip([*self._columns, *self.sums], self._each("m", 1), strict=True)
+        values = ", ".join(f"{sql} AS {name}" for name, sql in named)
+        sums = ", ".join(f"sum({name})" for name in self.sums)
+        return (
+            f"INSERT INTO {self.kept._meta.db_table} ({columns}, {', '.join(self.sums)}, fresh) "  # noqa: S608
+            f"SELECT {columns}, {sums}, {'false' if _is_postgresql() else 0} "
+            f"FROM (SELECT {values} FROM {self.counted._meta.db_table} m "
+            f"WHERE {self.where.format(m='m')}) AS counted GROUP BY {columns}"
+        )
+
+    @property
+    def _columns(self) -> list[str]:
+        return [self.owner[0], "at", *self.key]
+
+    def _values(self, row: str, sign: int) -> str:
+        return ", ".join(self._each(row, sign))
+
+    def _each(self, row: str, sign: int) -> list[str]:
+        """Give what a row counts with: owner, time, key and sums."""
+        at = self.at[_is_postgresql()]
+        sums = [f"{sign} * ({sql})" for sql in self.sums.values()]
+        return [sql.format(m=row) for sql in (self.owner[1], at, *self.key.values(), *sums)]
+
+    def _sqlite(self) -> Iterator[str]:
+        kept, columns = self.kept._meta.db_table, ", ".join(self._columns)
+        yield f"CREATE UNIQUE INDEX IF NOT EXISTS {self.name}_in_place ON {kept} ({columns})"
+        for event, rows in _EVENTS.items():
+            adds = " ".join(
+                f"INSERT INTO {kept} ({columns}, {', '.join(self.sums)}, fresh) "
+                f"SELECT {self._values(row, sign)}, 1 WHERE {self.where.format(m=row)} "
+                f"ON CONFLICT ({columns}) DO UPDATE SET "
+                + ", ".join(f"{name} = {name} + excluded.{name}" for name in self.sums)
+                + ";"
+                for row, (_table, sign) in rows.items()
+            )
+            some = " OR ".join(f"({self.where.format(m=row)})" for row in rows)
+            changed = " OR ".join(f"OLD.{name} IS NOT NEW.{name}" for name in self.watched)
+            of, when = (f" OF {', '.join(self.watched)}", changed) if len(rows) > 1 else ("", "1")
+            yield (
+                f"CREATE TRIGGER IF NOT EXISTS {self.name}_{event} AFTER {event}{of} "
+                f"ON {self.counted._meta.db_table} WHEN ({some}) AND ({when}) BEGIN {adds} END"
+            )
+
+    def _postgresql(self) -> Iterator[str]:
+        columns = ", ".join(self._columns)
+        sums = ", ".join(f"sum({name})" for name in self.sums)
+        some = " OR ".join(f"sum({name}) <> 0" for name in self.sums)
+        for event, rows in _EVENTS.items():
+            changes = " UNION ALL ".join(
+                f"SELECT {self._values(table, sign)} FROM {table} WHERE {self.where.format(m=table)}"  # noqa: S608
+                for table, sign in rows.values()
+            )
+            yield f"""
+                CREATE OR REPLACE FUNCTION {self.name}_{event}() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN
+                    INSERT INTO {self.kept._meta.db_table} ({columns}, {", ".join(self.sums)}, fresh)
+                    SELECT {columns}, {sums}, true
+                    FROM ({changes}) AS changes ({columns}, {", ".join(self.sums)})
+                    GROUP BY {columns} HAVING {some};
+                    RETURN NULL;
+                END $$"""  # noqa: S608
+            referencing = " ".join(f"{age} TABLE AS {table}" for age, (table, _) in rows.items())
+            yield (
+                f"CREATE OR REPLACE TRIGGER {self.name}_{event} AFTER {event} "
+                f"ON {self.counted._meta.db_table} REFERENCING {referencing} "
+                f"FOR EACH STATEMENT EXECUTE FUNCTION {self.name}_{event}()"
+            )
+
+    # ---- Melting --------------------------------------------------------------------------------
+
+    def melt(self, coarse: Callable[[datetime], datetime] = lambda at: at) -> int:
+        """Make few rows of many, where many have come; give for how many owners.
+
+        `coarse` gives the time that a row is counted under from now on.
+        """
+        owner = self._owner_field
+        fresh = self.kept._default_manager.filter(fresh=True).order_by().values(owner)
+        many = fresh.annotate(rows=Count("pk")).filter(rows__gte=_MELT_FROM)
+        owners = list(many.values_list(owner, flat=True))
+        for pk in owners:
+            self.melt_one(pk, coarse)
+        return len(owners)
+
+    def melt_one(self, owner: int, coarse: Callable[[datetime], datetime] = lambda at: at) -> None:
+        kept = self.kept._default_manager
+        with transaction.atomic():
+            rows = kept.filter(**{self._owner_field: owner}).order_by("-fresh", "pk")
+            if connection.features.has_select_for_update_skip_locked:
+                rows = rows.select_for_update(skip_locked=True)
+            names = ("pk", "at", *self.key, *self.sums)
+            taken = list(rows.values_list(*names)[:_MELT_MOST])
+            melted: defaultdict[tuple[Any, ...], list[int]] = defaultdict(
+                lambda: [0] * len(self.sums)
+            )
+            for _pk, at, *rest in taken:
+                key, sums = rest[: len(self.key)], rest[len(self.key) :]
+                whole = melted[(coarse(at), *key)]
+                for place, more in enumerate(sums):
+                    whole[place] += more
+            pks = [row[0] for row in taken]
+            for start in range(0, len(pks), _BATCH):
+                kept.filter(pk__in=pks[start : start + _BATCH]).delete()
+            self.write(owner, melted)
+
+    def write(self, owner: int, counts: Mapping[tuple[Any, ...], Sequence[int]]) -> None:
+        """Store counts as they are: {(time, *key): sums}."""
+        self.kept._default_manager.bulk_create(
+            (
+                self.kept(
+                    **{self.owner[0]: owner, "at": at, "fresh": False},
+                    **dict(zip(self.key, key, strict=True)),
+                    **dict(zip(self.sums, sums, strict=True)),
+                )
+                for (at, *key), sums in counts.items()
+                if any(sums)
+            ),
+            batch_size=_BATCH // 5,
+        )
+
+    # ---- Proving --------------------------------------------------------------------------------
+
+    def agree(self, owner: int) -> bool:
+        """Say whether the counts are what the rows say. Reads all rows of the owner."""
+        with standing_still():
+            return self.counts(owner) == self.recount(owner)
+
+    def counts(self, owner: int) -> Counts:
+        """Give {key: sums} as kept, over all times, without what came to nothing."""
+        mine = self.kept._default_manager.filter(**{self._owner_field: owner})
+        return _nonzero(grouped(mine, self.key, self.sums), len(self.key))
+
+    def recount(self, owner: int) -> Counts:
+        """Give the same from the rows themselves. Reads them all."""
+        values = ", ".join(
+            f"{sql.format(m='m')} AS {name}" for name, sql in {**self.key, **self.sums}.items()
+        )
+        places = ", ".join(str(place) for place in range(1, len(self.key) + 1))
+        asked = ", ".join([*self.key, *(f"sum({name})" for name in self.sums)])
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT {asked} FROM (SELECT {values} FROM {self.counted._meta.db_table} m "  # noqa: S608
+                f"WHERE {self.owner[1].format(m='m')} = %s AND {self.where.format(m='m')}) "
+                f"AS rows_of_one GROUP BY {places}",
+                [owner],
+            )
+            rows = [tuple(row) for row in cursor.fetchall()]
+        return _nonzero(rows, len(self.key))
+
+    def mend(self, owner: int, at: datetime) -> None:
+        """Let the counts say what the rows say, under one time, should they ever differ."""
+        with standing_still():
+            self.kept._default_manager.filter(**{self._owner_field: owner}).delete()
+            self.write(owner, {(at, *key): sums for key, sums in self.recount(owner).items()})
+
+    @property
+    def _owner_field(self) -> str:
+        return self.owner[0].removesuffix("_id")
+
+
+# {event: {row in SQLite: (transition table of PostgreSQL, sign)}}
+_EVENTS: dict[str, dict[str, tuple[str, int]]] = {
+    "insert": {"NEW": ("new_rows", 1)},
+    "update": {"OLD": ("old_rows", -1), "NEW": ("new_rows", 1)},
+    "delete": {"OLD": ("old_rows", -1)},
+}
+
+
+@contextmanager
+def standing_still() -> Iterator[None]:
+    """See one moment of the database, while rows go on changing."""
+    is_outermost = not connection.in_atomic_block
+    with transaction.atomic():
+        if is_outermost and _is_postgresql():
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield
+
+
+def grouped(
+    rows: QuerySet[Any],
+    by: Sequence[str] | Mapping[str, str],
+    sums: Sequence[str] | Mapping[str, str],
+) -> list[tuple[Any, ...]]:
+    """Give (*by, *sums) of kept rows, added up."""
+    totals = {f"sum_{name}": Sum(name) for name in sums}
+    return list(rows.order_by().values_list(*by).annotate(**totals))
+
+
+def _nonzero(rows: Sequence[tuple[Any, ...]], width: int) -> Counts:
+    return {
+        row[:width]: tuple(int(number) for number in row[width:])
+        for row in rows
+        if any(row[width:])
+    }
+
+
+def _is_postgresql() -> bool:
+    return connection.vendor == "postgresql"
