@@ -21,13 +21,13 @@ from django.db.models import F, Q
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from campaigns import feeding, sources, texts, when
+from campaigns import alerting, feeding, sources, texts, when
 from campaigns.judging import Judge, Judged
 from campaigns.models import LIVE, Campaign, State
 from campaigns.sources import Place
 from contacts.importing.reading import Unreadable
 from lib import bulk
-from lib.jobs import DEFAULT, awake, stopping, wake
+from lib.jobs import DEFAULT, awake, enqueue, stopping, wake
 from messaging import routing
 from messaging.conversations import existing, note_written
 from messaging.models import Direction, Media, Message, Status
@@ -94,9 +94,9 @@ def run(pk: int) -> None:
 
 def _stop(campaign: Campaign, problem: str) -> None:
     """Pause a campaign that cannot go on, with the reason; what exists of it waits."""
-    Campaign.objects.filter(pk=campaign.pk, state__in=LIVE).update(
-        state=State.PAUSED, problem=problem[:500], lease_until=None
-    )
+    live = Campaign.objects.filter(pk=campaign.pk, state__in=LIVE)
+    if live.update(state=State.PAUSED, problem=problem[:500], lease_until=None):
+        enqueue(alerting.stopped, campaign.pk)
 
 
 class _NoPhone(Exception):

@@ -9,10 +9,11 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.core import mail
 from django.utils import timezone
 
 from accounts.models import User, Workspace
-from campaigns import expanding, feeding, steering, tallying
+from campaigns import alerting, expanding, feeding, steering, tallying
 from campaigns.judging import Judge
 from campaigns.models import Campaign, State
 from contacts.models import Group
@@ -328,6 +329,9 @@ def test_a_stopped_campaign_says_why(begin: Begin, line: Phone) -> None:
 
     assert campaign.state == State.PAUSED
     assert "no phone" in campaign.problem
+    alerting.stopped(campaign.pk)
+    assert campaign.problem in mail.outbox[0].body
+    assert mail.outbox[0].to == ["bob@example.org"]
 
 
 def test_what_waits_for_its_time_is_not_let_through(begin: Begin) -> None:
