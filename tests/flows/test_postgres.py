@@ -41,9 +41,9 @@ def test_sending_and_receiving_hold_on_postgresql() -> None:
         # SQLite can show is left out.
         for name in [name for name in env if name.startswith(("PYTEST_", "NOTHING_SKIPS"))]:
             del env[name]
-        command = [sys.executable, "-m", "pytest", "-q", "-m", "database or postgres", *PLACES]
+        command = [sys.executable, "-m", "pytest", "--migrations", "-m", "database or postgres"]
         ran = subprocess.run(
-            command, cwd=ROOT, env=env, capture_output=True, text=True, check=False
+            [*command, *PLACES], cwd=ROOT, env=env, capture_output=True, text=True, check=False
         )
 
     assert ran.returncode == 0, ran.stdout[-5000:] + ran.stderr[-2000:]
