@@ -70,7 +70,8 @@ def addresses(patterns: list[Any] | None = None) -> Iterator[URLPattern]:
             yield item
 
 
-NAMES = sorted({str(pattern.name) for pattern in addresses()})
+PATTERNS = {str(pattern.name): pattern for pattern in addresses()}
+NAMES = sorted(PATTERNS)
 BEHIND = sorted(set(NAMES) - OPEN)
 
 
@@ -122,16 +123,13 @@ def things(
 
 
 def address(name: str, things: dict[str, dict[str, Any]]) -> str:
-    pattern = next(p for p in addresses() if p.name == name)
     kind = name.split("_", maxsplit=1)[0]
-    return reverse(
-        name, kwargs={key: things[key][kind] for key in pattern.pattern.regex.groupindex}
-    )
+    asked = PATTERNS[name].pattern.regex.groupindex
+    return reverse(name, kwargs={key: things[key][kind] for key in asked})
 
 
 def has_object(name: str) -> bool:
-    pattern = next(p for p in addresses() if p.name == name)
-    return "pk" in pattern.pattern.regex.groupindex
+    return "pk" in PATTERNS[name].pattern.regex.groupindex
 
 
 def test_every_address_is_in_exactly_one_table() -> None:
