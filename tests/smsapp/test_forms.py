@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 
 from django import forms
+from django.forms.renderers import DjangoTemplates
+from pytest_django.asserts import assertHTMLEqual
+
+from smsapp.forms import Renderer
 
 
 class Booking(forms.Form):
@@ -72,3 +76,15 @@ def test_a_field_keeps_the_class_its_widget_has() -> None:
         code = forms.CharField(widget=forms.TextInput(attrs={"class": "num"}))
 
     assert 'class="num form-control"' in str(Narrow())
+
+
+def test_a_select_is_what_django_makes_of_it() -> None:
+    choices = [("", "None"), (0, "<Zero> & more"), ("Tens", [(10, "Ten"), ("20", "Twenty")])]
+    select = forms.SelectMultiple({"class": "wide", "disabled": True, "hidden": False}, choices)
+    drawn = [
+        select.render("many", ["0", "20"], {"id": "id_many"}, renderer)
+        for renderer in (Renderer(), DjangoTemplates())
+    ]
+
+    assert drawn[0].count(" selected") == 2
+    assertHTMLEqual(*drawn)
