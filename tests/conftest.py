@@ -64,7 +64,7 @@ def put_first_what_takes_longest(items: list[pytest.Item]) -> None:
     and neither is left alone with something long at the end.
     """
     browser = [item for item in items if item.get_closest_marker("browser")]
-    peers = [item for item in items if item.get_closest_marker("peer")]
+    peers = [item for item in items if item.get_closest_marker("peer") and item not in browser]
     peers.sort(key=lambda item: "flows" not in item.path.parts)
     long = {*browser, *peers}
     rest = [item for item in items if item not in long]

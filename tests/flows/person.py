@@ -10,6 +10,8 @@ from typing import Any
 
 import requests
 
+EMAIL, PASSWORD = "claire@example.org", "correct horse battery"
+
 
 class _Forms(HTMLParser):
     """Collect the forms of a page with what is filled in already."""
@@ -80,6 +82,13 @@ def until(look: Callable[[], Any], seconds: float = 30) -> Any:
     return found
 
 
+def log_in(url: str) -> Person:
+    """Give the administrator of a site that was set up."""
+    person = Person(url)
+    person.fill_in("/login/", "password", login=EMAIL, password=PASSWORD)
+    return person
+
+
 def set_up(url: str, code: str) -> Person:
     """Make the administrator of an empty site."""
     person = Person(url)
@@ -88,8 +97,8 @@ def set_up(url: str, code: str) -> Person:
         "csrfmiddlewaretoken",
         code=code,
         name="Claire Morel",
-        email="claire@example.org",
-        password="correct horse battery",
+        email=EMAIL,
+        password=PASSWORD,
     )
     person.fill_in(
         "/setup/site/",
