@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
-from tests.browser.conftest import assert_for_everybody
+from tests.browser.conftest import AXE, assert_for_everybody
 from tests.test_doors import MANAGER, MEMBER, SELF, SENDER, SHOWN_ELSEWHERE, address, things
 
 __all__ = ["things"]
@@ -40,6 +40,7 @@ def test_every_page_is_accessible_and_fits(
     complaints: list[str],
 ) -> None:
     page = log_in(alice)
+    page.add_init_script(path=AXE)
     problems: list[str] = []
     for path in pages(things, as_alice):
         page.goto(live_server.url + path)
