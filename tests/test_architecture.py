@@ -21,7 +21,8 @@ ARROWS = {
 FOR_TYPES = ("phones.base", "phones.sessions", "lib", "django.forms", "django.utils.translation")
 # Where the word may stand: the type itself, its tests, and servers that speak like it.
 NAMED_IN = (
-    "phones/types/twilio/", "tests/peers/", "tests/test_architecture.py", "tests/test_secrets.py",
+    "phones/types/twilio/", "tests/peers/", "tests/browser/test_main_path.py", "tests/test_architecture.py",
+    "tests/test_secrets.py",
 )  # fmt: skip
 
 
