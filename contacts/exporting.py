@@ -18,7 +18,6 @@ from typing import IO, Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
-from openpyxl import Workbook
 
 from contacts import values
 from contacts.models import Contact, Field, FieldType, Group, Tag
@@ -75,6 +74,8 @@ def stream(people: QuerySet[Contact], fields: Sequence[Field], format_: str) -> 
 
 def workbook(people: QuerySet[Contact], fields: Sequence[Field]) -> IO[bytes]:
     """Give an open file with people as a workbook; numbers, dates and truths keep their type."""
+    from openpyxl import Workbook  # noqa: PLC0415 - 15 MB in each process, and seldom needed
+
     book = Workbook(write_only=True)
     sheet = book.create_sheet("Contacts")
     for row in _headed((_row(person, fields) for person in _all(people)), fields):
