@@ -1,42 +1,117 @@
-"""Placeholder until the texts helper's lands."""
+"""Texts with merge fields: Liquid, cut down to what a text message needs (docs/texts.md).
+
+{{ contact.firstname | default: "friend" }}     {% if row.child %}…{% endif %}
+"""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from contacts.models import Contact
+from django.utils.translation import gettext as _
 
+from campaigns.fields import contact_values
+from campaigns.merging import reading
+from campaigns.merging.lexing import MOST_SOURCE, has_fields, pieces
+from campaigns.merging.reading import Place, Steps
+from campaigns.merging.run import Bad, Run, Unmakeable, place
 
-class Bad(Exception):
-    """x"""
+__all__ = [
+    "MOST_SOURCE", "Bad", "Compiled", "Problem", "Rendered", "Unmakeable", "compiled",
+    "contact_values", "has_fields", "problems",
+]  # fmt: skip
 
-
-class Unmakeable(Exception):
-    words = ""
+# {firstname} and [firstname], as other services write it; braces that close nothing.
+_SINGLE = re.compile(r"(?<!\{)\{\s*(\w+(?:\.\w+)?)\s*\}(?!\})")
+_STRAY = re.compile(r"\}\}|%\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
+    """What one person gets, and the fields that left a hole in it."""
+
     text: str
     missing: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
 class Compiled:
-    def __init__(self, source: str) -> None:
-        self.source = source
-        self.fields: frozenset[str] = frozenset()
+    """A text that was read: `fields` are the names it uses, `places` where."""
+
+    fields: frozenset[str]
+    places: tuple[Place, ...]
+    steps: Steps
 
     def render(self, values: Mapping[str, Any]) -> Rendered:
-        return Rendered(self.source)
+        """Say it to one person: {"contact": {...}, "row": {...}, "workspace": {...}}. Raises Unmakeable.
+
+        The same values always give the same text, whatever the language of whoever looks.
+        """
+        run = Run(values)
+        reading.play(self.steps, run)
+        return Rendered("".join(run.said), tuple(dict.fromkeys(run.lacking)))
 
 
-@functools.lru_cache(100)
+@lru_cache(maxsize=512)
 def compiled(source: str) -> Compiled:
-    return Compiled(source)
+    """Read a text. Raises Bad."""
+    if not has_fields(source):
+        return Compiled(frozenset(), (), [source])
+    steps, places = reading.read(source)
+    return Compiled(frozenset(place.name for place in places), places, steps)
 
 
-def contact_values(contact: Contact | None, number: str, country: str) -> dict[str, Any]:
-    return {}
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a text, or odd about it, at a line and a column, both from 1."""
+
+    line: int
+    column: int
+    words: str
+    is_error: bool
+
+
+def problems(source: str, known: Collection[str]) -> list[Problem]:
+    """Say what keeps a text from being sent (errors), and what looks like a slip.
+
+    `known` are the fields there are, as in campaigns.fields.offered; "row.*" stands for any column.
+    """
+    try:
+        places = compiled(source).places
+    except Bad as error:
+        return [Problem(error.line, error.column, error.words, True)]
+    found = [
+        Problem(*place(source, index), _unknown(name, known), True)
+        for name, index in places
+        if name not in known and not ("row.*" in known and name.startswith("row."))
+    ]
+    return sorted([*found, *_slips(source, known)], key=lambda one: (one.line, one.column))
+
+
+def _unknown(name: str, known: Collection[str]) -> str:
+    if name.startswith("row.") and not any(other.startswith("row.") for other in known):
+        return _("“%(name)s” is a column of a file, and there is no file.") % {"name": name}
+    words = _("There is no field “%(name)s”.") % {"name": name}
+    return words + reading.close_to(name, known)
+
+
+def _slips(source: str, known: Collection[str]) -> list[Problem]:
+    """Find fields in single braces, and braces that close nothing."""
+    found = []
+    for piece in pieces(source):
+        if piece.kind != "text":
+            continue
+        for single in _SINGLE.finditer(piece.inner):
+            name = single[1] if "." in single[1] else f"contact.{single[1]}"
+            if name in known:
+                words = _("This is sent as it stands. For the field, write {{ %(name)s }}.")
+                where = place(source, piece.inner_at + single.start())
+                found.append(Problem(*where, words % {"name": name}, False))
+        for stray in _STRAY.finditer(piece.inner):
+            words = _("“%(sign)s” closes nothing here, and is sent as it stands.")
+            where = place(source, piece.inner_at + stray.start())
+            found.append(Problem(*where, words % {"sign": stray[0]}, False))
+    return found
