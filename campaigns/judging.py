@@ -11,10 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import prefetch_related_objects
+
 from accounts.models import Workspace
 from campaigns import sources, texts
+from campaigns.fields import workspace_values
 from campaigns.models import Campaign
 from campaigns.sources import Recipient
+from contacts import keeping
 from contacts.models import Kind
 from contacts.services import opted_out
 from lib import gsm
@@ -47,6 +51,8 @@ class Judge:
         self.campaign = campaign
         self.route = self.route_of(campaign)
         self._compiled = texts.compiled(campaign.text)
+        self._fields = keeping.fields_of(campaign.workspace) if self._compiled.fields else []
+        self._workspace = workspace_values(campaign.workspace, campaign.created_by)
         self._lengths: dict[str, gsm.Length] = {}
 
     @staticmethod
@@ -62,6 +68,9 @@ class Judge:
         """Judge a chunk in a few queries, however many there are."""
         workspace = self.campaign.workspace
         numbers = [recipient.number for recipient in recipients if recipient.number]
+        if "contact.tags" in self._compiled.fields:
+            people = [recipient.contact for recipient in recipients if recipient.contact]
+            prefetch_related_objects(people, "tags")
         excluded = sources.excluded(self.campaign, numbers)
         stopped = opted_out(workspace, numbers)
         judged = [self._judge(recipient, excluded, stopped) for recipient in recipients]
@@ -99,9 +108,10 @@ class Judge:
         if not self._compiled.fields:
             values: dict[str, Any] = {}
         else:
-            contact = texts.contact_values(recipient.contact, recipient.number, recipient.country)
-            name = self.campaign.workspace.name
-            values = {"contact": contact, "row": recipient.row, "workspace": {"name": name}}
+            contact = texts.contact_values(
+                recipient.contact, recipient.number, recipient.country, self._fields
+            )
+            values = {"contact": contact, "row": recipient.row, "workspace": self._workspace}
         try:
             rendered = self._compiled.render(values)
         except texts.Unmakeable as error:

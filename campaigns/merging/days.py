@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -149,9 +149,12 @@ def _said(language: str, value: int | float | Decimal | date) -> str:
             return translation.gettext("yes,no,maybe").split(",")[0 if value else 1]
     if isinstance(value, date):
         words = format_date(value, "long", language)
-        if isinstance(value, datetime):
+        # A cell that holds a day comes as midnight.
+        if isinstance(value, datetime) and value.time() != time():
             words += " " + format_time(value.time(), "short", locale=language)
         # Spaces that do not break would make the message Unicode.
         return words.replace("\u00a0", " ").replace("\u202f", " ")
-    number = str(value) if isinstance(value, int) else f"{Decimal(str(value)):f}"
+    if isinstance(value, float):
+        value = int(value) if value.is_integer() else Decimal(str(value))
+    number = str(value) if isinstance(value, int) else f"{value:f}"
     return number.replace(".", get_decimal_symbol(language))

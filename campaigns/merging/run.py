@@ -16,9 +16,10 @@ class Bad(Exception):
     """A text that cannot be read: `words` says why, at `line` and `column`, both from 1."""
 
     def __init__(self, source: str, index: int, words: str) -> None:
-        super().__init__(words)
         self.line, self.column = place(source, index)
         self.words = words
+        where = _("Line %(line)s, column %(column)s:") % {"line": self.line, "column": self.column}
+        super().__init__(f"{where} {words}")
 
 
 class Unmakeable(Exception):

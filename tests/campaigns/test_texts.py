@@ -150,6 +150,15 @@ def test_a_time_brings_no_space_that_makes_the_message_unicode() -> None:
     assert said("{{ row.at }}", values) == "December 1, 2026 2:05 PM"
 
 
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [(20.0, "20"), (12.5, "12.5"), (datetime(2026, 12, 1), "December 1, 2026"), (True, "yes")],
+    ids=str,
+)
+def test_a_cell_of_a_sheet_is_said_as_the_sheet_shows_it(cell: object, text: str) -> None:
+    assert said("{{ row.x }}", {"row": {"x": cell}}) == text
+
+
 # ---- What is missing ----------------------------------------------------------------------------
 
 
@@ -254,6 +263,9 @@ def test_a_mistake_is_told_at_its_place_before_anything_is_sent(
 
     assert (found.line, found.column, found.is_error) == (line, column, True)
     assert words in found.words
+    if not found.words.startswith("There is no field"):
+        with pytest.raises(Bad, match=f"^Line {line}, column {column}: "):
+            compiled(source)
 
 
 def test_a_column_needs_a_file() -> None:
