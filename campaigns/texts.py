@@ -27,6 +27,8 @@ __all__ = [
 # {firstname} and [firstname], as other services write it; braces that close nothing.
 _SINGLE = re.compile(r"(?<!\{)\{\s*(\w+(?:\.\w+)?)\s*\}(?!\})")
 _STRAY = re.compile(r"\}\}|%\}")
+# What is marked at the place of a problem, and letters that are shown on both sides.
+_BLAMED, _AROUND = re.compile(r"[{%}]+\s*[\w.]*|[\w.-]+|\S"), 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +68,18 @@ def compiled(source: str) -> Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with a text, or odd about it, at a line and a column, both from 1."""
+    """What is wrong with a text, or odd about it, at a line and a column, both from 1.
+
+    `before`, `blamed` and `after` are that line, or as much of it as shows the place.
+    """
 
     line: int
     column: int
     words: str
     is_error: bool
+    before: str = ""
+    blamed: str = ""
+    after: str = ""
 
 
 def problems(source: str, known: Collection[str]) -> list[Problem]:
@@ -82,9 +90,9 @@ def problems(source: str, known: Collection[str]) -> list[Problem]:
     try:
         places = compiled(source).places
     except Bad as error:
-        return [Problem(error.line, error.column, error.words, True)]
+        return [_problem(source, error.line, error.column, error.words)]
     found = [
-        Problem(*place(source, index), _unknown(name, known), True)
+        _problem(source, *place(source, index), _unknown(name, known))
         for name, index in places
         if name not in known and not ("row.*" in known and name.startswith("row."))
     ]
@@ -109,9 +117,27 @@ def _slips(source: str, known: Collection[str]) -> list[Problem]:
             if name in known:
                 words = _("This is sent as it stands. For the field, write {{ %(name)s }}.")
                 where = place(source, piece.inner_at + single.start())
-                found.append(Problem(*where, words % {"name": name}, False))
+                found.append(_problem(source, *where, words % {"name": name}, is_error=False))
         for stray in _STRAY.finditer(piece.inner):
             words = _("“%(sign)s” closes nothing here, and is sent as it stands.")
             where = place(source, piece.inner_at + stray.start())
-            found.append(Problem(*where, words % {"sign": stray[0]}, False))
+            found.append(_problem(source, *where, words % {"sign": stray[0]}, is_error=False))
     return found
+
+
+def _problem(source: str, line: int, column: int, words: str, *, is_error: bool = True) -> Problem:
+    """Show the place: what stands before it, the word it begins with, and some letters more."""
+    whole = source.split("\n")[line - 1]
+    before, rest = whole[: column - 1], whole[column - 1 :]
+    found = _BLAMED.match(rest)
+    blamed = found[0] if found else ""
+    after = rest[len(blamed) :]
+    return Problem(
+        line,
+        column,
+        words,
+        is_error,
+        before if len(before) <= _AROUND else f"…{before[-_AROUND:]}",
+        blamed,
+        after if len(after) <= _AROUND else f"{after[:_AROUND]}…",
+    )

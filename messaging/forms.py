@@ -80,7 +80,8 @@ class ComposeForm(forms.Form):
     """What a person wants to say, to whom, when and by which phone.
 
     Valid, `cleaned_data` has `numbers` (E.164), `text`, `phone`, `send_at` (None = now), `picture`,
-    `content_type` and `flash`. `submission` is the form's own id: it makes a double click harmless.
+    `content_type` and `flash`. A text with merge fields is sent only where that is meant (`literal`).
+    `submission` is the form's own id: it makes a double click harmless.
     """
 
     to = forms.CharField(
@@ -97,6 +98,7 @@ class ComposeForm(forms.Form):
         error_messages={"invalid": gettext_lazy("The picture did not arrive. Choose it again.")},
     )
     flash = forms.BooleanField(required=False)
+    literal = forms.BooleanField(required=False)
     phone = forms.ModelChoiceField(
         Phone.objects.none(),
         error_messages={
@@ -170,6 +172,11 @@ class ComposeForm(forms.Form):
     def written(self) -> str:
         """Give the text as it will leave: browsers send a line break as two characters."""
         return str(self["text"].value() or "").replace("\r\n", "\n").replace("\r", "\n")
+
+    @property
+    def has_fields(self) -> bool:
+        """Say whether the text has merge fields, which only campaigns fill in."""
+        return "{{" in self.written or "{%" in self.written
 
     @property
     def lines(self) -> list[tuple[Choice, list[str]]]:
@@ -285,6 +292,11 @@ class ComposeForm(forms.Form):
         """An empty message is a slip, unless it carries a picture."""
         if data.get("text") == "" and not data.get("picture") and "picture" not in self.errors:
             self.add_error("text", _("There is nothing to send yet. Write a text."))
+        if self.has_fields and not data.get("literal"):
+            words = _(
+                "This text has merge fields. Make it a campaign, or say that it goes as it stands."
+            )
+            self.add_error("text", words)
 
     def _check_phone(self, data: dict[str, Any]) -> None:
         phone, choice = data.get("phone"), self.chosen

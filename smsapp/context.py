@@ -32,6 +32,7 @@ _PLACES = {
     "import": "contacts",
     "segment": "contacts",
     "opt_out": "contacts",
+    "text": "campaigns",
     "more": "more",
 }
 # Conversations counted in the sidebar; past it people read "99+".

@@ -18,6 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("contacts.urls")),
     path("", include("phones.urls")),
     path("", include("messaging.urls")),
+    path("", include("campaigns.urls")),
 ]
 
 handler400 = "smsapp.views.bad_request"

@@ -15,6 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from accounts.models import Invitation, Membership, Role, User, Workspace
+from campaigns.models import Text
 from contacts.models import Change, Contact, Field, Group, Import, NumberCarrier, OptOut, Segment
 from messaging.models import Call, Conversation, Direction, Media, Message, Status
 from phones.models import Phone
@@ -35,7 +36,7 @@ MEMBER = {
     "calls", "carriers", "contact", "contacts", "contacts_changes", "conversation", "file", "group",
     "groups", "home", "inbox", "message", "messages", "more", "opt_outs", "people", "phone",
     "phone_binds", "phone_prices", "phone_prices_export", "phone_types", "phones", "segment",
-    "segments",
+    "segments", "texts",
 }  # fmt: skip
 # They need a file, or a phone that stays connected: tests/messaging/test_files.py and
 # tests/phones/test_live_views.py show them.
@@ -45,7 +46,8 @@ SENDER = {
     "change_undo", "compose", "compose_preview", "compose_recipients", "contact_add",
     "contact_edit", "contacts_change", "conversation_unread", "group_add", "group_edit",
     "message_cancel", "message_move", "message_resend", "message_settle", "messages_cancel",
-    "messages_settle", "opt_out_add", "segment_add", "segment_edit",
+    "messages_settle", "opt_out_add", "segment_add", "segment_edit", "text_add", "text_check",
+    "text_delete", "text_edit", "texts_menu",
 }  # fmt: skip
 # For those who manage the workspace.
 MANAGER = {
@@ -105,6 +107,7 @@ def things(
     carrier = NumberCarrier.objects.create(
         workspace=workspace, number="+12025550123", carrier="us-verizon", source="person"
     )
+    text = Text.objects.create(workspace=workspace, name="Bus", folded="bus", source="It is late")
     media = Media.objects.create(workspace=workspace, content_type="image/png")
     Call.objects.create(
         workspace=workspace, phone=phone, peer="+33612345678", provider_id="1",
@@ -114,7 +117,7 @@ def things(
         "message": message, "conversation": conversation, "people": member, "phone": phone,
         "invitation": invitation, "opt": opt_out, "file": media, "carrier": carrier,
         "contact": contact, "group": group, "change": change, "field": field,
-        "import": upload, "segment": segment,
+        "import": upload, "segment": segment, "text": text,
     }  # fmt: skip
     return {
         "pk": {prefix: thing.pk for prefix, thing in owners.items()},

@@ -50,14 +50,14 @@ ASKED = [
     "value", "what", "where",
 ]  # fmt: skip
 TYPED = [
-    "act", "action", "after", "all", "at", "carrier", "chosen", "code", "column-0", "countries",
+    "act", "action", "after", "all", "at", "begin", "carrier", "chosen", "code", "column-0", "countries",
     "country", "currency", "delimiter", "description", "detail", "direction", "email", "encoding",
-    "flash", "forget", "groups", "headings", "kept", "known", "label", "language", "login", "mode",
+    "flash", "forget", "groups", "headings", "kept", "known", "label", "language", "literal", "login", "mode",
     "n0-0.is", "n0-0.value", "n0-0.what", "n0.count", "n0.not", "name", "new", "new_password1",
     "next", "number", "oldpassword", "password", "password1", "password2", "pasted", "phone",
     "picture", "pictured", "prefix", "price", "q", "rate", "remember", "replace", "resend_unknown",
     "role", "segment", "settings-account_sid", "settings-auth_token", "settings-base_url",
-    "settings-key", "settings-sender", "sheet", "since", "status", "submission", "sure", "table",
+    "settings-key", "settings-sender", "sheet", "since", "source", "status", "submission", "sure", "table",
     "tags", "target", "text", "theme", "time_zone", "to", "type", "until", "upto", "value_town",
     "what", "when", "where", "who", "words", "workspace",
 ]  # fmt: skip
@@ -171,6 +171,8 @@ WHOLE: dict[str, dict[str, str]] = {
     },
     "field_add": {"label": "Age", "type": "number"},
     "group_add": {"name": "Team", "description": ""},
+    "text_add": {"name": "Bus", "source": "{{ contact.firstname | default: 'x' }}"},
+    "text_check": {"source": "{% if contact.town %}x{% endif %}"},
     "set_language": {"language": "fr", "next": "/"},
     "workspace_switch": {"workspace": "1"},
 }  # fmt: skip
@@ -195,7 +197,8 @@ def test_one_nasty_field_breaks_no_form(name: str, things: Any, as_alice: Client
     [
         "/messages/{}/", "/inbox/{}/", "/phones/{}/", "/phones/{}/edit/", "/files/{}/",
         "/contacts/{}/", "/contacts/{}/edit/", "/contacts/{}/erase/", "/groups/{}/", "/groups/{}/edit/",
-        "/segments/{}/", "/segments/{}/edit/", "/contacts/imports/{}/", "/contacts/imports/{}/rejected/",
+        "/segments/{}/", "/segments/{}/edit/", "/texts/{}/edit/", "/texts/{}/delete/",
+        "/contacts/imports/{}/", "/contacts/imports/{}/rejected/",
         "/contacts/fields/{}/delete/", "/contacts/changes/{}/undo/",
         "/opt-outs/{}/remove/", "/settings/people/{}/role/", "/settings/people/invitations/{}/renew/",
         "/password/reset/{}-abc-def/", "/join/{}/", "/signup/{}/", "/media/{}/", "/media/{}:a:b/",

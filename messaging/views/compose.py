@@ -34,11 +34,13 @@ from messaging.searching import of_submission
 @sender
 def compose(request: MemberRequest) -> HttpResponseBase:
     """Write a message; what the address says of it, and to whom, fills the form."""
-    if request.method != "POST":
-        to, text, phone = (request.GET.get(name, "") for name in ("to", "text", "phone"))
-        who = [f"c{pk}" for pk in request.GET.getlist("contact")]
-        who += [f"g{pk}" for pk in request.GET.getlist("group")]
-        who += [f"s{pk}" for pk in request.GET.getlist("segment")]
+    if request.method != "POST" or "begin" in request.POST:
+        # What may be too long for an address comes by POST, and is no message yet either.
+        asked = request.POST if request.method == "POST" else request.GET
+        to, text, phone = (asked.get(name, "") for name in ("to", "text", "phone"))
+        who = [f"c{pk}" for pk in asked.getlist("contact")]
+        who += [f"g{pk}" for pk in asked.getlist("group")]
+        who += [f"s{pk}" for pk in asked.getlist("segment")]
         form = ComposeForm(request.workspace, to=to, text=text, phone=phone, who=who)
         return _page(request, form)
     form = ComposeForm(request.workspace, request.POST, request.FILES)
