@@ -28,7 +28,7 @@ __all__ = [
 _SINGLE = re.compile(r"(?<!\{)\{\s*(\w+(?:\.\w+)?)\s*\}(?!\})")
 _STRAY = re.compile(r"\}\}|%\}")
 # What is marked at the place of a problem, and letters that are shown on both sides.
-_BLAMED, _AROUND = re.compile(r"[{%}]+\s*[\w.]*|[\w.-]+|\S"), 40
+_BLAMED, _AROUND = re.compile(r"[{%}]+\s*[\w.]*\s?\}*|[\w.-]+|\S"), 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,8 @@ def _unknown(name: str, known: Collection[str]) -> str:
     if name.startswith("row.") and not any(other.startswith("row.") for other in known):
         return _("“%(name)s” is a column of a file, and there is no file.") % {"name": name}
     words = _("There is no field “%(name)s”.") % {"name": name}
-    return words + reading.close_to(name, known)
+    keys = {other.partition(".")[2]: other for other in known}
+    return words + reading.close_to(name.partition(".")[2], keys)
 
 
 def _slips(source: str, known: Collection[str]) -> list[Problem]:

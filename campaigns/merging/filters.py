@@ -41,17 +41,17 @@ class Filter:
 
 def number(value: Any) -> Number:
     """Give a value as a number: 12, "1 234,5". Raises contacts.values.Wrong."""
-    found = value
+    found: Any = value
     if not isinstance(value, int | float | Decimal):
         found = values.read(FieldType.NUMBER, value)
-    if found is None or not abs(found) < _MOST:
+    if found is None or not -_MOST < found < _MOST:
         raise values.Wrong(_("“%(written)s” is no number.") % {"written": str(value)[:60]})
     return int(found) if isinstance(found, int) else _plain(Decimal(str(found)))
 
 
 def _plain(found: Number) -> Number:
     """Leave out zeros behind the point; raise Unmakeable for what is too large."""
-    if abs(found) >= _MOST:
+    if not -_MOST < found < _MOST:
         raise Unmakeable(_("A number becomes too large."))
     if found == int(found):
         return int(found)

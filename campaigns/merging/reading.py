@@ -7,7 +7,7 @@ time or memory than its own length allows.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -57,7 +57,7 @@ class Place(NamedTuple):
     """A field that a text names, and where."""
 
     name: str
-    index: int
+    at: int
 
 
 Steps = list[str | Step]
@@ -85,10 +85,16 @@ def read(source: str) -> tuple[Steps, tuple[Place, ...]]:
     return steps, tuple(reader.places)
 
 
-def close_to(word: str, known: Collection[str]) -> str:
-    """Give a sentence about what somebody may have meant, "" when nothing is near."""
+def close_to(word: str, known: Iterable[str] | Mapping[str, str]) -> str:
+    """Give a sentence about what somebody may have meant, "" when nothing is near.
+
+    Of a mapping, its keys are compared and its values are named.
+    """
     near = get_close_matches(word.lower(), list(known), n=1)
-    return " " + _("Did you mean “%(near)s”?") % {"near": near[0]} if near else ""
+    if not near:
+        return ""
+    named = known[near[0]] if isinstance(known, Mapping) else near[0]
+    return " " + _("Did you mean “%(near)s”?") % {"near": named}
 
 
 class _Reader:
@@ -337,7 +343,7 @@ class _Reader:
         definition = FILTERS.get(node.name)
         if definition is None:
             words = _("There is no filter “%(filter)s”.") % {"filter": node.name}
-            raise Bad(self.source, at, words + close_to(node.name, FILTERS))
+            raise Bad(self.source, at, words + close_to(node.name, list(FILTERS)))
         amount = len(node.args)
         positional = [arg for arg in node.args if isinstance(arg, PositionalArgument)]
         if not definition.least <= amount <= definition.most or len(positional) != amount:

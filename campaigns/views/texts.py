@@ -48,7 +48,7 @@ def texts(request: MemberRequest) -> HttpResponse:
 @sender
 def texts_menu(request: MemberRequest) -> HttpResponse:
     """List the first texts, to put one into an editor."""
-    shown = {"texts": request.workspace.texts.all()[: _MENU + 1], "most": _MENU}
+    shown = {"texts": request.workspace.texts.all()[:_MENU]}
     return render(request, "campaigns/_texts_menu.html", shown)
 
 

@@ -236,6 +236,7 @@ def test_a_text_never_becomes_longer_than_can_be_sent(source: str) -> None:
         ("{{ contact[0] }}", 1, 4, "one word"),
         ("{{ contact[contact.name] }}", 1, 4, "one word"),
         ("{{ contact.nam }}", 1, 4, "There is no field “contact.nam”. Did you mean “contact.name”?"),
+        ("{{ row.firstnam }}", 1, 4, "Did you mean “contact.firstname”?"),
         ("{{ }}", 1, 3, "Something is missing here."),
         ("{% %}", 1, 1, "Something is missing here."),
         ("{% if %}{% endif %}", 1, 7, "Something is missing here."),
@@ -268,6 +269,12 @@ def test_a_mistake_is_told_at_its_place_before_anything_is_sent(
             compiled(source)
 
 
+def test_a_name_that_is_far_from_all_is_no_suggestion() -> None:
+    (found,) = problems("{{ contact.zzz }}", KNOWN)
+
+    assert found.words == "There is no field “contact.zzz”."
+
+
 def test_a_column_needs_a_file() -> None:
     (found,) = problems("{{ row.child }}", ["contact.name"])
 
@@ -288,6 +295,13 @@ def test_what_looks_like_a_slip_is_told_and_hinders_nobody(source: str, column: 
     (found,) = problems(source, KNOWN)
 
     assert (found.column, found.is_error) == (column, False)
+
+
+def test_the_place_is_shown_with_what_stands_around_it() -> None:
+    (found,) = problems("Dear\n" + "x" * 60 + " {{ contact.nam }}" + "y" * 60, KNOWN)
+
+    assert (found.before, found.blamed) == ("…" + "x" * 36 + " {{ ", "contact.nam")
+    assert found.after == " }}" + "y" * 37 + "…"
 
 
 def test_each_unknown_field_is_told() -> None:
