@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, get_day_names, get_month_names
 from babel.numbers import get_decimal_symbol
+from django.template.defaultfilters import yesno
 from django.utils import translation
 from django.utils.dateparse import parse_datetime
 
@@ -144,9 +145,8 @@ def said(language: str, value: Any) -> str:
 @lru_cache(maxsize=4096, typed=True)
 def _said(language: str, value: int | float | Decimal | date) -> str:
     if isinstance(value, bool):
-        # The words of Django's filter yesno, which are there in each of its languages.
         with translation.override(language.replace("_", "-").lower()):
-            return translation.gettext("yes,no,maybe").split(",")[0 if value else 1]
+            return str(yesno(value))
     if isinstance(value, date):
         words = format_date(value, "long", language)
         # A cell that holds a day comes as midnight.
