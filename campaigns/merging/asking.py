@@ -73,7 +73,7 @@ def _orderly(one: Any, other: Any) -> tuple[Any, Any]:
         except values.Wrong:
             return one, other
     one, other = _alike(one, other)
-    if isinstance(one, bool | tuple | list):
+    if isinstance(one, bool | tuple | list) or isinstance(other, tuple | list):
         raise values.Wrong(_("A yes or no, or a list, is neither more nor less than another."))
     return one, other
 

@@ -346,14 +346,28 @@ def test_whatever_is_written_is_read_or_refused(source: str) -> None:
     assert all(problem.line > 0 and problem.column > 0 for problem in problems(source, KNOWN))
 
 
+VALUES = (
+    st.none() | st.text() | st.integers() | st.floats() | st.booleans() | st.dates() | st.datetimes()
+    | st.datetimes(timezones=st.timezones()) | st.just("20") | st.just("2026-01-01") | st.just("yes")
+    | st.just(()) | st.just(("vip", "staff"))
+)  # fmt: skip
+
+
 @given(
     st.sampled_from(sorted(FILTERS)),
-    st.none() | st.text() | st.integers() | st.floats() | st.booleans() | st.dates() | st.datetimes(),
+    VALUES,
 )  # fmt: skip
 def test_no_value_breaks_a_filter(name: str, value: object) -> None:
-    source = f"{{{{ row.x | {FILTERS[name].example} }}}}{{% if row.x > row.y %}}{{% endif %}}"
+    source = f"{{{{ row.x | {FILTERS[name].example} }}}}"
     with contextlib.suppress(Unmakeable):
-        compiled(source).render({"row": {"x": value, "y": "2026-01-01"}})
+        compiled(source).render({"row": {"x": value}})
+
+
+@given(VALUES, VALUES)
+def test_no_two_values_break_a_question(one: object, other: object) -> None:
+    for sign in ("==", "!=", "<", "<=", ">", ">=", "contains"):
+        with contextlib.suppress(Unmakeable):
+            said(f"{{% if row.x {sign} row.y %}}{{% endif %}}", {"row": {"x": one, "y": other}})
 
 
 @pytest.mark.parametrize(
