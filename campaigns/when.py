@@ -1,21 +1,55 @@
-"""Placeholder until the when helper's lands."""
+"""When a campaign leaves: for everybody at once, or as the clock of each recipient shows it."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
 
 from campaigns.models import Campaign
+from lib import zones
+
+# Nobody on earth is further ahead: Kiritimati.
+_FURTHEST_AHEAD = timedelta(hours=14)
+# The tick looks every few seconds, and a machine restarts in minutes: so much is on time.
+_ON_TIME = timedelta(minutes=15)
 
 
 def starts_at(campaign: Campaign) -> datetime | None:
-    return campaign.send_at
+    """Give when its messages must begin to be made, None for at once.
+
+    With `own_zone` that is when the first zone on earth reaches the wall clock it is meant for.
+    """
+    if campaign.send_at is None or not campaign.own_zone:
+        return campaign.send_at
+    return wall_of(campaign.send_at, campaign.time_zone).replace(tzinfo=UTC) - _FURTHEST_AHEAD
 
 
 def moment_for(campaign: Campaign, zone: str) -> datetime:
-    return campaign.send_at or timezone.now()
+    """Give when the message of a recipient who lives in `zone` (an IANA name) is wanted.
+
+    Without `send_at` that is when the campaign began.
+    """
+    if campaign.send_at is None:
+        return campaign.started_at or timezone.now()
+    if not campaign.own_zone:
+        return campaign.send_at
+    wall = wall_of(campaign.send_at, campaign.time_zone)
+    return zones.moment(wall, zones.zone(zone, campaign.time_zone))
 
 
 def zone_of(number: str, contact_zone: str, workspace_zone: str) -> str:
-    return workspace_zone
+    """Give where somebody lives: as their contact says, else as their number does, else the workspace's."""
+    if contact_zone and zones.known(contact_zone):
+        return contact_zone
+    return zones.of_number(number) or workspace_zone
+
+
+def is_too_late(due: datetime, late: int, now: datetime) -> bool:
+    """Say whether what was due is not to leave any more: `late` hours have passed since."""
+    return now > due + max(timedelta(hours=late), _ON_TIME)
+
+
+def wall_of(at: datetime, zone: str) -> datetime:
+    """Give what clocks in a zone show at a moment, as a naive time."""
+    return zones.shown(at, zones.zone(zone))
