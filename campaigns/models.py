@@ -100,6 +100,9 @@ class Campaign(models.Model):
     out. Through what: `phone`, else a phone of `pool`, else any. When: `send_at` (None = at once); with
     `own_zone` the wall clock that `send_at` shows in `time_zone` counts in each recipient's own; evenly
     over `spread` seconds; `late` hours after its time at most. `urgent` ones overtake, quiet hours or not.
+    `only` is a rule (contacts.rules.tree) that whoever it reaches must fulfil besides: people without a
+    contact fulfil none. A run of something recurring knows its `recurrence` and for which `occurrence`
+    it was made; what all runs are copied from is a campaign too, and stays a draft (see is_pattern).
 
     Expansion makes a message of each recipient; `step` is the place in the list of sources and `after`
     the last id, line or number of it that is done, in the same transaction as its messages. `expected` is
@@ -121,6 +124,7 @@ class Campaign(models.Model):
     sheet = models.ForeignKey(Sheet, models.SET_NULL, null=True, blank=True, related_name="+")
     without = models.JSONField(default=list, blank=True)
     without_numbers = models.JSONField(default=list, blank=True)
+    only = models.JSONField(default=dict, blank=True)
 
     phone = models.ForeignKey(Phone, models.SET_NULL, null=True, blank=True, related_name="+")
     pool = models.ForeignKey(Pool, models.SET_NULL, null=True, blank=True, related_name="+")
@@ -130,6 +134,10 @@ class Campaign(models.Model):
     own_zone = models.BooleanField(default=False)
     spread = models.PositiveIntegerField(default=0)
     late = models.PositiveSmallIntegerField(default=24)
+    recurrence = models.ForeignKey(
+        "Recurrence", models.SET_NULL, null=True, blank=True, related_name="runs", db_index=False
+    )
+    occurrence = models.DateTimeField(null=True, blank=True)
 
     submission = models.UUIDField(default=uuid.uuid4, unique=True)
     step = models.PositiveSmallIntegerField(default=0)
@@ -159,6 +167,11 @@ class Campaign(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(state__in=State.values), name="known_campaign_state"
+            ),
+            models.UniqueConstraint(
+                fields=["recurrence", "occurrence"],
+                condition=models.Q(recurrence__isnull=False),
+                name="one_campaign_per_occurrence",
             ),
         ]
         indexes = [
@@ -195,9 +208,94 @@ class Campaign(models.Model):
         return self.media.exists()
 
     @property
+    def is_pattern(self) -> bool:
+        """Say whether runs are copied from it, so that it is never sent itself. A query, once."""
+        return hasattr(self, "repeats")
+
+    @property
     def priority(self) -> Priority:
         """Say what its messages overtake: nothing, unless it is urgent."""
         return Priority.URGENT if self.urgent else Priority.BULK
+
+
+class Recurrence(models.Model):
+    """A campaign again and again. `pattern` says what, to whom and through what.
+
+    `rule` is an RRULE (campaigns.rhythms), counted from the day `starts_on` at `at` o'clock in `zone` (an
+    IANA name). With `birthday`, the key of a date field, each run reaches those of the pattern's
+    recipients whose day and month it is. Nothing runs before `started_at`. `next_at` is the occurrence
+    that is made next, and `make_at` when: earlier where each recipient's own zone counts. `problem` says
+    why it was paused by itself.
+    """
+
+    class Phase(models.TextChoices):
+        DRAFT = "draft", _("Draft")
+        ACTIVE = "active", _("Active")
+        PAUSED = "paused", _("Paused")
+        ENDED = "ended", _("Ended")
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="recurrences")
+    pattern = models.OneToOneField(Campaign, models.CASCADE, related_name="repeats")
+    rule = models.CharField(max_length=200)
+    starts_on = models.DateField()
+    at = models.TimeField()
+    zone = models.CharField(max_length=64)
+    birthday = models.CharField(max_length=40, blank=True)
+    next_at = models.DateTimeField(null=True, blank=True)
+    make_at = models.DateTimeField(null=True, blank=True)
+    problem = models.CharField(max_length=500, blank=True)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    paused_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["workspace", "-id"], name="recurrence_list"),
+            models.Index(
+                fields=["make_at"],
+                condition=models.Q(make_at__isnull=False),
+                name="recurrence_due",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.pattern.name
+
+    @property
+    def phase(self) -> Phase:
+        if self.ended_at:
+            return self.Phase.ENDED
+        if self.started_at is None:
+            return self.Phase.DRAFT
+        return self.Phase.PAUSED if self.paused_at else self.Phase.ACTIVE
+
+
+class SkippedRun(models.Model):
+    """An occurrence that has no campaign, and why."""
+
+    class Why(models.TextChoices):
+        PERSON = "person", _("Skipped by hand")
+        LATE = "late", _("Its time had passed for too long when the site was running again")
+        LATER = "later", _("A later run was due as well, and left in its place")
+        NOBODY = "nobody", _("It was nobody's day")
+
+    recurrence = models.ForeignKey(Recurrence, models.CASCADE, related_name="skips", db_index=False)
+    occurrence = models.DateTimeField()
+    why = models.CharField(max_length=10, choices=Why.choices)
+    by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["recurrence", "occurrence"], name="one_skip_per_occurrence"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.recurrence_id} {self.why}"
 
 
 class Tally(models.Model):

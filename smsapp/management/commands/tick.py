@@ -13,7 +13,16 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
-from campaigns import expanding, feeding, rehearsing, sheets, steering, tallying
+from campaigns import (
+    expanding,
+    feeding,
+    recurring,
+    rehearsing,
+    scheduling,
+    sheets,
+    steering,
+    tallying,
+)
 from contacts import changing, keeping
 from contacts.importing import files, running
 from lib.jobs import QueueDown, redis
@@ -36,6 +45,8 @@ DUTIES: tuple[tuple[Callable[[], int], float], ...] = (
     (changing.purge, 600),
     (running.resume, 20),
     (files.prune, 3600),
+    (recurring.make_due, 0),
+    (scheduling.start_due, 0),
     (expanding.resume, 5),
     (feeding.wake_all, 0),
     (feeding.finish, 5),
