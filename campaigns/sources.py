@@ -21,6 +21,7 @@ from contacts import segments, services
 from contacts.importing import numbers as cells
 from contacts.importing.reading import Cell
 from contacts.models import Contact, Group, Segment
+from contacts.rules import compiling, tree
 
 # Sources before the groups and segments.
 _NUMBERS, _SHEET, _PEOPLE, _FIRST = 0, 1, 2, 3
@@ -101,13 +102,18 @@ def expected(campaign: Campaign) -> int:
         len(campaign.numbers)
         + (campaign.sheet.rows if campaign.sheet else 0)
         + (people.count() if people is not None else 0)
-        + sum(_members(campaign.workspace, value).count() for value in _lists(campaign))
+        + sum(_listed(campaign, value).count() for value in _lists(campaign))
     )
 
 
 def excluded(campaign: Campaign, numbers: Sequence[str]) -> set[str]:
-    """Give those of `numbers` (E.164) that are to be left out."""
+    """Give those of `numbers` (E.164) that are to be left out, or do not fulfil the campaign's rule."""
     found = set(numbers).intersection(campaign.without_numbers)
+    if campaign.only:
+        living = Contact.objects.living().filter(workspace=campaign.workspace, number__in=numbers)
+        found |= set(numbers).difference(
+            _fulfilling(campaign, living).values_list("number", flat=True)
+        )
     people = [int(value[1:]) for value in campaign.without if value[:1] == "c"]
     lists = [value for value in campaign.without if value[:1] in "gs"]
     asked: list[QuerySet[Contact]] = [_members(campaign.workspace, value) for value in lists]
@@ -129,7 +135,7 @@ def _of_step(campaign: Campaign, place: Place, size: int) -> Iterator[list[Recip
         return _sheet(campaign, place.after, size)
     people = _people(campaign) if place.step == _PEOPLE else None
     if place.step >= _FIRST:
-        people = _members(campaign.workspace, _lists(campaign)[place.step - _FIRST])
+        people = _listed(campaign, _lists(campaign)[place.step - _FIRST])
     return _contacts(people, place, size) if people is not None else iter(())
 
 
@@ -213,7 +219,7 @@ def _last_of(campaign: Campaign, step: int, before: int | None) -> Recipient | N
         return following(campaign, Place(step, last - 1)) if last > 0 else None
     people = _people(campaign)
     if step >= _FIRST:
-        people = _members(campaign.workspace, _lists(campaign)[step - _FIRST])
+        people = _listed(campaign, _lists(campaign)[step - _FIRST])
     if people is None:
         return None
     if before is not None:
@@ -230,7 +236,20 @@ def _people(campaign: Campaign) -> QuerySet[Contact] | None:
     ids = [int(value[1:]) for value in campaign.who if value[:1] == "c"]
     if not ids:
         return None
-    return Contact.objects.living().filter(workspace=campaign.workspace, pk__in=ids)
+    living = Contact.objects.living().filter(workspace=campaign.workspace, pk__in=ids)
+    return _fulfilling(campaign, living)
+
+
+def _listed(campaign: Campaign, value: str) -> QuerySet[Contact]:
+    """Give whom a campaign reaches of a group or a segment."""
+    return _fulfilling(campaign, _members(campaign.workspace, value))
+
+
+def _fulfilling(campaign: Campaign, people: QuerySet[Contact]) -> QuerySet[Contact]:
+    """Give those of the people who fulfil the campaign's own rule."""
+    if not campaign.only:
+        return people
+    return people.filter(compiling.condition(campaign.workspace, tree.load(campaign.only)))
 
 
 def _lists(campaign: Campaign) -> list[str]:

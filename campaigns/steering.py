@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User, Workspace
 from campaigns import expanding, rehearsing, sources, texts, when
 from campaigns.judging import Judge
-from campaigns.models import EDITABLE, ENDED, Campaign, State
+from campaigns.models import EDITABLE, ENDED, Campaign, Recurrence, State
 from campaigns.sources import Place, Recipient
 from contacts.models import Contact
 from lib.e164 import describe
@@ -97,7 +97,8 @@ def discard(campaign: Campaign) -> None:
     """Delete a draft. Raises Refused."""
     with transaction.atomic():
         mine = Campaign.objects.select_for_update().filter(pk=campaign.pk, state=State.DRAFT)
-        if not mine.exists():
+        recurs = Recurrence.objects.filter(pattern=campaign, started_at__isnull=False)
+        if recurs.exists() or not mine.exists():
             raise Refused(_("Only drafts can be deleted. Cancel it instead."))
         campaign.delete()
 
@@ -124,6 +125,8 @@ def obstacles(campaign: Campaign) -> list[str]:
 
 def start(campaign: Campaign, by: User | None) -> None:
     """Let a campaign begin, now or at its time. Raises Refused."""
+    if campaign.is_pattern:
+        raise Refused(_("This one recurs: its runs leave by themselves."))
     if problems := obstacles(campaign):
         raise Refused(problems[0])
     at = when.starts_at(campaign)

@@ -12,10 +12,10 @@ import time_machine
 from django.db import IntegrityError
 
 from accounts.models import User, Workspace
-from campaigns import recurring, scheduling, steering
+from campaigns import recurring, scheduling, sources, steering
 from campaigns.models import Campaign, Recurrence, SkippedRun, State, Tag
 from campaigns.rhythms import WEEK, WORKING, Rhythm
-from contacts.models import Contact, Field
+from contacts.models import Contact, Field, Group
 from contacts.rules import compiling, tree
 from phones.models import Phone
 
@@ -343,3 +343,33 @@ def test_the_distance_between_runs_is_kept_over_the_summer(begun) -> None:
     assert {(next_ - day) for day, next_ in pairwise(days)} == {
         timedelta(hours=24), timedelta(hours=23),
     }  # fmt: skip
+
+
+def test_a_birthday_leaves_out_whoever_else_is_in_the_list(begun, workspace: Workspace) -> None:
+    Field.objects.create(workspace=workspace, key="born", label="Birthday", type="date")
+    group = Group.objects.create(workspace=workspace, name="All", folded="all")
+    for index, day in enumerate(("1990-11-21", "1985-11-21", "1990-11-22")):
+        number = f"+3361234567{index}"
+        person = Contact.objects.create(workspace=workspace, number=number, values={"born": day})
+        group.contacts.add(person)
+    # One of those who are named by number is in the contacts, and it is his day; of the other nobody knows.
+    recurrence = begun(birthday="born", who=[f"g{group.pk}"])
+    Campaign.objects.filter(pk=recurrence.pattern_id).update(
+        numbers=["+33612345670", "+33699999999"]
+    )
+    look(at(21))
+
+    run = recurrence.runs.get()
+    reached = [recipient.number for _place, chunk in sources.chunks(run, 10) for recipient in chunk]
+
+    left_out = sources.excluded(run, reached)
+    assert sorted({*reached} - left_out) == ["+33612345670", "+33612345671"]
+    assert sources.expected(run) == 4
+
+
+def test_what_is_copied_from_is_never_sent_nor_deleted(begun, alice: User) -> None:
+    pattern = begun().pattern
+
+    for act in (lambda: steering.start(pattern, alice), lambda: steering.discard(pattern)):
+        with pytest.raises(steering.Refused):
+            act()
