@@ -131,11 +131,11 @@ def _kept_quiet(campaign: Campaign, rows: Sequence[Message], now: datetime) -> d
     """Give {message: when quiet hours end where its number is}."""
     if campaign.urgent:
         return {}
-    ends = {
-        country: quiet.allowed_at(campaign.workspace, country, now)
-        for country in {row.country for row in rows}
-    }
-    return {row.pk: ends[row.country] for row in rows if ends[row.country] > now}
+    hours = quiet.of(campaign.workspace)
+    if not hours:
+        return {}
+    ends = {row.pk: hours.allowed_at(row.country, now, row.peer) for row in rows}
+    return {pk: end for pk, end in ends.items() if end > now}
 
 
 def _let_through(

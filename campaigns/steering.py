@@ -339,6 +339,7 @@ def send_test(
         media=campaign.media.all(),
         flash=campaign.flash,
         priority=Priority.NORMAL,
+        at_any_hour=True,
     )
 
 

@@ -22,6 +22,11 @@ _MAIN = {
     "PF": "Pacific/Tahiti", "PG": "Pacific/Port_Moresby", "PT": "Europe/Lisbon",
     "RU": "Europe/Moscow", "US": "America/New_York",
 }  # fmt: skip
+# Countries where the number tells more than the country does.
+_SEVERAL = {
+    "AU", "BR", "CA", "CD", "CL", "EC", "ES", "FM", "ID", "KI", "KZ", "MN", "MX", "NZ", "PF", "PG",
+    "PT", "RU", "US",
+}  # fmt: skip
 _SECOND = timedelta(seconds=1)
 
 
@@ -84,6 +89,13 @@ def of_number(number: str) -> str:
     if len(found) == 1 and found[0] != UNKNOWN_TIMEZONE:
         return found[0] if known(found[0]) else ""
     return of_country(phonenumbers.region_code_for_number(parsed) or "")
+
+
+def of(country: str, number: str) -> str:
+    """Give the same as of_number where the country is known already: mostly at no cost."""
+    if country and country not in _SEVERAL:
+        return of_country(country)
+    return of_number(number) or of_country(country)
 
 
 @cache

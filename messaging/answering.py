@@ -151,7 +151,10 @@ class AnswerForm(forms.Form):
         return data
 
     def send(self, by: User) -> None:
-        """Send the valid answer. Raises AlreadySent when its submission made a message before."""
+        """Send the valid answer, quiet hours or not: they have written to us.
+
+        Raises AlreadySent when its submission made a message before.
+        """
         composing.create(
             workspace=self.conversation.workspace,
             phone=self.cleaned_data["phone"],
@@ -159,4 +162,5 @@ class AnswerForm(forms.Form):
             text=self.cleaned_data["text"],
             by=by,
             submission=self.cleaned_data["submission"],
+            at_any_hour=True,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,9 +13,10 @@ from django.utils import timezone
 from accounts.models import User, Workspace
 from contacts.services import opted_out
 from lib import gsm
+from messaging import quiet
 from messaging.connected import rouse
 from messaging.conversations import note_outgoing
-from messaging.models import Direction, Media, Message, Priority, Status
+from messaging.models import Attempt, Direction, Media, Message, Priority, Status
 from phones.base import Reason
 from phones.models import Phone
 from phones.prices import Tariff, tariff_of
@@ -52,10 +53,12 @@ def create(
     media: Iterable[Media] = (),
     flash: bool = False,
     priority: Priority = Priority.NORMAL,
+    at_any_hour: bool = False,
 ) -> Composed:
     """Add one message per number (E.164), in one transaction, and wake the phone when they are due.
 
-    Each keeps what it is estimated to cost by the phone's price table as it is now.
+    Each keeps what it is estimated to cost by the phone's price table as it is now, and waits for the end
+    of quiet hours, unless it is urgent or to leave `at_any_hour`.
 
     `submission` is the form's own id: the same one again raises AlreadySent and adds nothing.
     """
@@ -63,6 +66,9 @@ def create(
     length = gsm.measure(text)
     stopped = opted_out(workspace, numbers)
     pictures = list(media)
+    wanted = send_at or now
+    is_free = at_any_hour or priority == Priority.URGENT
+    held = {} if is_free else quiet.held(workspace, numbers, wanted)
     # Pictures have prices of their own, which no table of ours knows.
     tariff = Tariff({}) if pictures else tariff_of(phone)
     rows = [
@@ -83,8 +89,8 @@ def create(
             submission=submission,
             created_by=by,
             created_at=now,
-            send_at=send_at or now,
-            not_before=send_at or now,
+            send_at=held.get(number, wanted),
+            not_before=held.get(number, wanted),
         )
         for number in numbers
     ]
@@ -96,6 +102,7 @@ def create(
         with transaction.atomic():
             messages = Message.objects.bulk_create(rows, batch_size=_BATCH)
             _attach(messages, pictures)
+            _note_held(messages, held)
             note_outgoing(workspace, messages)
     except IntegrityError as error:
         if Message.objects.filter(workspace=workspace, submission=submission).exists():
@@ -105,6 +112,24 @@ def create(
     return Composed(
         queued=[m for m in messages if m.status == Status.QUEUED],
         skipped=[m for m in messages if m.status == Status.SKIPPED],
+    )
+
+
+def _note_held(messages: list[Message], held: Mapping[str, datetime]) -> None:
+    """Let the timeline tell what waits for the end of quiet hours."""
+    Attempt.objects.bulk_create(
+        [
+            Attempt(
+                message=message,
+                kind=Attempt.Kind.QUIET,
+                phone_id=message.phone_id,
+                created_at=message.created_at,
+                next_at=message.send_at,
+            )
+            for message in messages
+            if message.peer in held and message.status == Status.QUEUED
+        ],
+        batch_size=_BATCH,
     )
 
 

@@ -24,10 +24,11 @@ from accounts.models import Workspace
 from contacts import recipients
 from contacts.recipients import Recipient
 from lib import e164
-from messaging import carrying, choosing, media, planning
+from messaging import carrying, choosing, media, planning, quiet
 from messaging.carrying import Load
 from messaging.choosing import Choice
 from messaging.models import Direction, Status
+from messaging.moments import moment
 from messaging.planning import Plan
 from phones.models import Phone
 
@@ -80,8 +81,8 @@ class ComposeForm(forms.Form):
     """What a person wants to say, to whom, when and by which phone.
 
     Valid, `cleaned_data` has `numbers` (E.164), `text`, `phone`, `send_at` (None = now), `picture`,
-    `content_type` and `flash`. A text with merge fields is sent only where that is meant (`literal`).
-    `submission` is the form's own id: it makes a double click harmless.
+    `content_type`, `flash` and `urgent` (quiet hours or not). A text with merge fields is sent only where
+    that is meant (`literal`). `submission` is the form's own id: it makes a double click harmless.
     """
 
     to = forms.CharField(
@@ -99,6 +100,7 @@ class ComposeForm(forms.Form):
     )
     flash = forms.BooleanField(required=False)
     literal = forms.BooleanField(required=False)
+    urgent = forms.BooleanField(required=False)
     phone = forms.ModelChoiceField(
         Phone.objects.none(),
         error_messages={
@@ -206,6 +208,37 @@ class ComposeForm(forms.Form):
         return planning.plan(
             self.workspace, self.reading, self.written, phone, picture=self.has_picture
         )
+
+    @cached_property
+    def quiet_words(self) -> str:
+        """Say who gets it when quiet hours end; "" where everybody gets it at once."""
+        held = quiet.held(self.workspace, self.plan.numbers, self._wanted_at or timezone.now())
+        if not held:
+            return ""
+        words = _("Quiet hours until %(time)s: it leaves then.")
+        if len(held) < self.plan.people:
+            words = ngettext(
+                "Quiet hours for %(count)s person until %(time)s: it leaves then.",
+                "Quiet hours for %(count)s people until %(time)s: it leaves then.",
+                len(held),
+            )
+        elif len(set(held.values())) > 1:
+            words = _("Quiet hours until %(time)s at the latest: it leaves as they end.")
+        return words % {
+            "time": moment(max(held.values())),
+            "count": number_format(len(held), force_grouping=True),
+        }
+
+    @property
+    def _wanted_at(self) -> datetime | None:
+        """Give the time that is typed, whatever else is wrong."""
+        if self["when"].value() != "later":
+            return None
+        try:
+            at: datetime | None = self.fields["at"].clean(self["at"].value())
+        except forms.ValidationError:
+            return None
+        return at
 
     @property
     def mistakes(self) -> list[str]:

@@ -310,6 +310,7 @@ class Attempt(models.Model):
         LOST = "lost", _("Settled: it did not arrive")
         LOOKED_UP = "looked_up", _("Its carrier was looked up")
         NO_CARRIER = "no_carrier", _("Its carrier could not be looked up")
+        QUIET = "quiet", _("Held until quiet hours end")
 
     message = models.ForeignKey(Message, models.CASCADE, related_name="trail")
     kind = models.CharField(max_length=10, choices=Kind.choices)
@@ -322,6 +323,33 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return self.kind
+
+
+class QuietHours(models.Model):
+    """Hours in which nobody in a country is written to, by the clock there (see quiet).
+
+    `country` is ISO 3166 alpha-2, "" for all that have no row of their own; `is_off` = at any hour there.
+    From `begins` to `ends`, the next morning where that is earlier, on the `days` on which they begin
+    (0 = Monday); all day on `whole_days`.
+    """
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="quiet_hours")
+    country = models.CharField(_("country"), max_length=2, blank=True)
+    is_off = models.BooleanField(default=False)
+    begins = models.TimeField(null=True, blank=True)
+    ends = models.TimeField(null=True, blank=True)
+    days = models.JSONField(default=list, blank=True)
+    whole_days = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "country"], name="one_quiet_hours_per_country"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.country or "*"
 
 
 class Segment(models.Model):

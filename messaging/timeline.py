@@ -74,6 +74,7 @@ def steps(
 def _begun(message: Message, trail: Sequence[Attempt]) -> Step:
     """Say who asked for it, and for when."""
     restarted = {attempt.created_at for attempt in trail}
+    restarted |= {a.next_at for a in trail if a.kind == Attempt.Kind.QUIET and a.next_at}
     planned = message.send_at > message.created_at and message.send_at not in restarted
     by = _("By %(person)s.") % {"person": message.created_by} if message.created_by else ""
     when = _("It is to leave on %(time)s.") % {"time": moment(message.send_at)} if planned else ""
@@ -184,9 +185,10 @@ def _attempt(message: Message, attempt: Attempt) -> Step:
         Attempt.Kind.LOST: _lost,
         Attempt.Kind.LOOKED_UP: _looked_up,
         Attempt.Kind.NO_CARRIER: _no_carrier,
+        Attempt.Kind.QUIET: _quiet,
     }[Attempt.Kind(attempt.kind)]
     icon, tone, title, text = tell(message, attempt)
-    if attempt.next_at:
+    if attempt.next_at and attempt.kind != Attempt.Kind.QUIET:
         text += " " + _("Next try: %(time)s.") % {"time": soon(attempt.next_at)}
     return Step(
         icon,
@@ -279,6 +281,12 @@ def _no_carrier(message: Message, attempt: Attempt) -> Telling:
     title = _("%(phone)s could not tell its carrier") % {"phone": _name(attempt.phone)}
     text = _("It is not asked again by itself, because each look-up may cost money.")
     return "search", AMBER, title, text
+
+
+def _quiet(message: Message, attempt: Attempt) -> Telling:
+    text = _("Nobody is to be written to at that hour, so it waits until %(time)s.")
+    until = moment(attempt.next_at) if attempt.next_at else "…"
+    return "clock-pause", GREY, _("Held in quiet hours"), text % {"time": until}
 
 
 def _early(message: Message, report: Report) -> Step:

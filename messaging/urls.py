@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path
 
 from messaging import callbacks
-from messaging.views import calls, carriers, compose, files, inbox, messages
+from messaging.views import calls, carriers, compose, files, inbox, messages, quiet
 
 urlpatterns = [
     path("compose/", compose.compose, name="compose"),
@@ -27,6 +27,10 @@ urlpatterns = [
     path("carriers/add/", carriers.carrier_add, name="carrier_add"),
     path("carriers/import/", carriers.carrier_import, name="carrier_import"),
     path("carriers/<int:pk>/remove/", carriers.carrier_remove, name="carrier_remove"),
+    path("settings/quiet-hours/", quiet.quiet_hours, name="quiet_hours"),
+    path("settings/quiet-hours/add/", quiet.add, name="quiet_hours_add"),
+    path("settings/quiet-hours/<int:pk>/", quiet.edit, name="quiet_hours_edit"),
+    path("settings/quiet-hours/<int:pk>/delete/", quiet.delete, name="quiet_hours_delete"),
     path("files/<int:pk>/", files.file, name="file"),
     re_path(r"^media/(?P<token>[^/]+)/?$", files.public, name="media_public"),
     # With or without the slash: a provider does not follow a redirect with its POST.

@@ -10,6 +10,7 @@ from django.utils.translation import ngettext
 
 from contacts.models import NumberCarrier
 from lib.jobs import QueueDown
+from messaging import quiet
 from messaging.models import LookUp, Message, Status
 from messaging.moments import moment, soon
 from messaging.timeline import AMBER, GREY, Step
@@ -35,6 +36,10 @@ def why_waiting(message: Message, now: datetime) -> Step:
             quote_by=_("Said when it was paused") if phone.pause_words else "",
             quote=phone.pause_words,
         )
+    if message.send_at > now and quiet.waits(message, now):
+        text = _("It leaves by itself on %(time)s. Until then it can be cancelled.")
+        when = {"time": moment(message.send_at)}
+        return Step("clock-pause", GREY, _("Waits for the end of quiet hours"), text % when)
     if message.send_at > now:
         text = _("It leaves by itself on %(time)s. Until then it can be cancelled.")
         when = {"time": moment(message.send_at)}

@@ -24,6 +24,7 @@ _PLACES = {
     "profile": "profile",
     "account_": "profile",
     "settings": "settings",
+    "quiet_hours": "settings",
     "people": "settings",
     "invit": "settings",
     "contact": "contacts",

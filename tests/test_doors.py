@@ -17,7 +17,15 @@ from django.utils import timezone
 from accounts.models import Invitation, Membership, Role, User, Workspace
 from campaigns.models import Text
 from contacts.models import Change, Contact, Field, Group, Import, NumberCarrier, OptOut, Segment
-from messaging.models import Call, Conversation, Direction, Media, Message, Status
+from messaging.models import (
+    Call,
+    Conversation,
+    Direction,
+    Media,
+    Message,
+    QuietHours,
+    Status,
+)
 from phones.models import Phone
 
 pytestmark = pytest.mark.django_db
@@ -60,7 +68,8 @@ MANAGER = {
     "people_role", "phone_add", "phone_addresses", "phone_balance", "phone_check", "phone_connect",
     "phone_delete", "phone_edit", "phone_edit_try", "phone_new", "phone_pause", "phone_price_remove",
     "phone_price_set", "phone_prices_fetch", "phone_prices_import", "phone_rotate", "phone_start",
-    "phone_trace", "phone_try", "settings_workspace",
+    "phone_trace", "phone_try", "quiet_hours", "quiet_hours_add", "quiet_hours_delete",
+    "quiet_hours_edit", "settings_workspace",
 }  # fmt: skip
 
 
@@ -113,7 +122,9 @@ def things(
         workspace=workspace, phone=phone, peer="+33612345678", provider_id="1",
         started_at=timezone.now(),
     )  # fmt: skip
+    quiet = QuietHours.objects.create(workspace=workspace, country="US", is_off=True)
     owners = {
+        "quiet": quiet,
         "message": message, "conversation": conversation, "people": member, "phone": phone,
         "invitation": invitation, "opt": opt_out, "file": media, "carrier": carrier,
         "contact": contact, "group": group, "change": change, "field": field,

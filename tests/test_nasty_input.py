@@ -158,6 +158,10 @@ WHOLE: dict[str, dict[str, str]] = {
     "account_login": {"login": "alice@example.org", "password": "x", "next": "/", "remember": "on"},
     "account_reset_password": {"email": "alice@example.org"},
     "account_signup": {"email": "new@example.org"},
+    "quiet_hours_add": {
+        "country": "ES", "begins": "20:00", "ends": "08:00", "days": "1", "whole_days": "6", "is_off": "",
+    },
+    "quiet_hours_edit": {"begins": "20:00", "ends": "08:00", "days": "1", "whole_days": "6"},
     "setup": {"code": "ABCD-EFGH", "name": "A", "email": "a@example.org", "password": "long enough"},
     "contact_add": {
         "name": "Nadia", "number": "+33612345670", "groups": "1", "tags": "a, b", "language": "fr",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -25,7 +26,7 @@ from messaging import composing, media
 from messaging.composing import AlreadySent, Composed
 from messaging.counting import count, patterns
 from messaging.forms import ComposeForm
-from messaging.models import Media, Message
+from messaging.models import Media, Message, Priority
 from messaging.moments import moment
 from messaging.searching import of_submission
 
@@ -84,6 +85,7 @@ def _send(request: MemberRequest, form: ComposeForm) -> HttpResponseBase:
             send_at=data["send_at"],
             media=pictures,
             flash=data["flash"],
+            priority=Priority.URGENT if data["urgent"] else Priority.NORMAL,
         )
     except AlreadySent:
         # The other half of a double click won; its picture is the one that is sent.
@@ -104,23 +106,33 @@ def _store(request: MemberRequest, form: ComposeForm) -> list[Media]:
 
 def _tell(request: MemberRequest, form: ComposeForm, composed: Composed) -> None:
     """Say what was done, and what was left out."""
-    amount = len(composed.queued)
-    if at := form.cleaned_data["send_at"]:
+    at = form.cleaned_data["send_at"]
+    held = [m for m in composed.queued if m.send_at > (at or m.created_at)]
+    leaving = len(composed.queued) - len(held)
+    sentences = [_on_their_way(leaving, at)] if leaving or not held else []
+    if held:
+        words = ngettext(
+            "%(count)s message waits for the end of quiet hours.",
+            "%(count)s messages wait for the end of quiet hours.",
+            len(held),
+        )
+        sentences.append(words % {"count": number_format(len(held))})
+    if left_out := form.plan.left_out_words:
+        sentences.append(_("Left out: %(why)s.") % {"why": left_out})
+    notices.success(request, " ".join(sentences))
+
+
+def _on_their_way(amount: int, at: datetime | None) -> str:
+    words = ngettext(
+        "%(count)s message is on its way.", "%(count)s messages are on their way.", amount
+    )
+    if at:
         words = ngettext(
             "%(count)s message will leave on %(time)s.",
             "%(count)s messages will leave on %(time)s.",
             amount,
         )
-        when = moment(at)
-    else:
-        words = ngettext(
-            "%(count)s message is on its way.", "%(count)s messages are on their way.", amount
-        )
-        when = ""
-    sentences = [words % {"count": number_format(amount), "time": when}]
-    if left_out := form.plan.left_out_words:
-        sentences.append(_("Left out: %(why)s.") % {"why": left_out})
-    notices.success(request, " ".join(sentences))
+    return words % {"count": number_format(amount), "time": moment(at) if at else ""}
 
 
 def _sent_before(request: MemberRequest, form: ComposeForm) -> QuerySet[Message]:
