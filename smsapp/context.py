@@ -21,6 +21,7 @@ _PLACES = {
     "message": "messages",
     "call": "calls",
     "phone": "phones",
+    "recurrence": "campaigns",
     "profile": "profile",
     "account_": "profile",
     "settings": "settings",

@@ -15,7 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from accounts.models import Invitation, Membership, Role, User, Workspace
-from campaigns.models import Text
+from campaigns.models import Campaign, Recurrence, Text
 from contacts.models import Change, Contact, Field, Group, Import, NumberCarrier, OptOut, Segment
 from messaging.models import (
     Call,
@@ -45,17 +45,22 @@ MEMBER = {
     "groups", "home", "inbox", "message", "messages", "more", "opt_outs", "people", "phone",
     "phone_binds", "phone_prices", "phone_prices_export", "phone_types", "phones", "segment",
     "segments", "texts",
+    "recurrence",
+    "recurrences",
 }  # fmt: skip
 # They need a file, or a phone that stays connected: tests/messaging/test_files.py and
 # tests/phones/test_live_views.py show them.
 SHOWN_ELSEWHERE = {"file", "phone_binds"}
 # For those who may send.
 SENDER = {
-    "change_undo", "compose", "compose_preview", "compose_recipients", "contact_add",
+    "campaign_when", "change_undo", "compose", "compose_preview", "compose_recipients", "contact_add",
     "contact_edit", "contacts_change", "conversation_unread", "group_add", "group_edit",
     "message_cancel", "message_move", "message_resend", "message_settle", "messages_cancel",
     "messages_settle", "opt_out_add", "segment_add", "segment_edit", "text_add", "text_check",
     "text_delete", "text_edit", "texts_menu",
+    "recurrence_begin", "recurrence_end", "recurrence_pause",
+    "recurrence_prepare", "recurrence_resume", "recurrence_skip", "recurrence_unskip",
+    "recurrences_preview",
 }  # fmt: skip
 # For those who manage the workspace.
 MANAGER = {
@@ -122,9 +127,14 @@ def things(
         workspace=workspace, phone=phone, peer="+33612345678", provider_id="1",
         started_at=timezone.now(),
     )  # fmt: skip
+    campaign = Campaign.objects.create(workspace=workspace, name="Flu", text="Hello")
+    recurrence = Recurrence.objects.create(
+        workspace=workspace, pattern=campaign, rule="FREQ=DAILY", starts_on=timezone.localdate(),
+        at="09:00", zone="Europe/Paris",
+    )  # fmt: skip
     quiet = QuietHours.objects.create(workspace=workspace, country="US", is_off=True)
     owners = {
-        "quiet": quiet,
+        "quiet": quiet, "campaign": campaign, "recurrence": recurrence,
         "message": message, "conversation": conversation, "people": member, "phone": phone,
         "invitation": invitation, "opt": opt_out, "file": media, "carrier": carrier,
         "contact": contact, "group": group, "change": change, "field": field,

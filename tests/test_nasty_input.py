@@ -158,6 +158,17 @@ WHOLE: dict[str, dict[str, str]] = {
     "account_login": {"login": "alice@example.org", "password": "x", "next": "/", "remember": "on"},
     "account_reset_password": {"email": "alice@example.org"},
     "account_signup": {"email": "new@example.org"},
+    "campaign_when": {
+        "when": "again", "unit": "MONTHLY", "every": "2", "which": "-1", "weekday": "working",
+        "month_day": "31", "weekdays": "1", "first": "2026-11-21", "clock": "09:00", "end": "until",
+        "until": "2027-11-21", "count": "3", "zone": "Europe/Paris", "own_zone": "on", "spread": "2",
+        "late": "24", "at": "2026-12-01T09:00", "birthday": "born",
+    },
+    "recurrence_skip": {"at": "1795248000"},
+    "recurrences_preview": {
+        "when": "again", "unit": "WEEKLY", "every": "2", "weekdays": "1", "first": "2026-11-21",
+        "clock": "09:00", "end": "count", "count": "3", "zone": "Europe/Paris",
+    },
     "quiet_hours_add": {
         "country": "ES", "begins": "20:00", "ends": "08:00", "days": "1", "whole_days": "6", "is_off": "",
     },
