@@ -277,8 +277,8 @@ class SkippedRun(models.Model):
 
     class Why(models.TextChoices):
         PERSON = "person", _("Skipped by hand")
-        LATE = "late", _("Its time had passed for too long when the site was running again")
-        LATER = "later", _("A later run was due as well, and left in its place")
+        LATE = "late", _("Too late: the site was not running then")
+        LATER = "later", _("Too late: a later run left in its place")
         NOBODY = "nobody", _("It was nobody's day")
 
     recurrence = models.ForeignKey(Recurrence, models.CASCADE, related_name="skips", db_index=False)

@@ -33,9 +33,9 @@ class Migration(migrations.Migration):
                             ("person", "Skipped by hand"),
                             (
                                 "late",
-                                "Its time had passed for too long when the site was running again",
+                                "Too late: the site was not running then",
                             ),
-                            ("later", "A later run was due as well, and left in its place"),
+                            ("later", "Too late: a later run left in its place"),
                             ("nobody", "It was nobody's day"),
                         ],
                         max_length=10,
