@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
+from typing import Literal
 
 from dateutil import rrule
 
@@ -17,6 +18,12 @@ from lib import zones
 
 DAY, WEEK, MONTH, YEAR = "DAILY", "WEEKLY", "MONTHLY", "YEARLY"
 UNITS = (DAY, WEEK, MONTH, YEAR)
+_FREQUENCIES: dict[str, Literal[0, 1, 2, 3]] = {
+    DAY: rrule.DAILY,
+    WEEK: rrule.WEEKLY,
+    MONTH: rrule.MONTHLY,
+    YEAR: rrule.YEARLY,
+}
 # As RRULE names them, Monday first.
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 WORKING = (0, 1, 2, 3, 4)
@@ -77,7 +84,7 @@ class Rhythm:
         until = datetime.combine(self.until, time.max) if self.until else None
         found: Iterator[datetime] = iter(
             rrule.rrule(
-                UNITS[::-1].index(self.unit),  # YEARLY is 0 in dateutil, DAILY 3
+                _FREQUENCIES[self.unit],
                 dtstart=self.starts,
                 interval=self.every,
                 wkst=0,

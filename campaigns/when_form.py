@@ -109,7 +109,6 @@ class WhenForm(forms.Form):
         choices=[*((day, day) for day in range(1, 32)), (LAST, gettext_lazy("last"))],
         coerce=int,
         required=False,
-        empty_value=1,
     )
     weekday = forms.ChoiceField(
         label=gettext_lazy("Day of the week"),

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.db import IntegrityError, transaction
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.dates import WEEKDAYS
@@ -66,8 +66,10 @@ class QuietForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
     )
 
-    def __init__(self, workspace: Workspace, here: QuietHours | None, *args: Any) -> None:
-        super().__init__(*args, initial=_said(here) if here else None)
+    def __init__(
+        self, workspace: Workspace, here: QuietHours | None, data: QueryDict | None
+    ) -> None:
+        super().__init__(data, initial=_said(here) if here else None)
         taken = set(workspace.quiet_hours.values_list("country", flat=True))
         free = [("", _("Everywhere")), *countries()]
         if here:
@@ -127,6 +129,7 @@ def _said(here: QuietHours) -> dict[str, Any]:
 def quiet_hours(request: MemberRequest) -> HttpResponse:
     """List the quiet hours: those for everywhere, then those of single countries."""
     named = dict(countries())
+    own = request.workspace.quiet_hours.all()
     rows = [
         {
             "hours": hours,
@@ -134,9 +137,8 @@ def quiet_hours(request: MemberRequest) -> HttpResponse:
             "words": quiet.in_words(hours),
             "zone": zones.of_country(hours.country),
         }
-        for hours in request.workspace.quiet_hours.all()
+        for hours in sorted(own, key=lambda hours: named.get(hours.country, ""))
     ]
-    rows.sort(key=lambda row: (bool(row["hours"].country), row["where"]))
     now = timezone.now()
     country = request.workspace.country
     until = quiet.allowed_at(request.workspace, country, now)

@@ -68,7 +68,9 @@ def skips(recurrence: Recurrence) -> list[tuple[int, str]]:
     return [(skip.occurrence.day, skip.why) for skip in recurrence.skips.order_by("occurrence")]
 
 
-def test_each_occurrence_becomes_a_campaign_that_says_the_same(begun, workspace: Workspace) -> None:
+def test_each_occurrence_becomes_a_campaign_that_says_the_same(
+    begun: Any, workspace: Workspace
+) -> None:
     recurrence = begun()
     recurrence.pattern.tags.add(Tag.objects.create(workspace=workspace, name="Flu", folded="flu"))
 
@@ -102,7 +104,7 @@ def test_nothing_runs_before_it_has_begun(workspace: Workspace, phone: Phone) ->
     assert list(recurring.without_patterns(Campaign.objects.all())) == [draft]
 
 
-def test_the_database_knows_no_second_campaign_of_one_occurrence(begun) -> None:
+def test_the_database_knows_no_second_campaign_of_one_occurrence(begun: Any) -> None:
     recurrence = begun()
     look(at(21))
 
@@ -111,7 +113,7 @@ def test_the_database_knows_no_second_campaign_of_one_occurrence(begun) -> None:
 
 
 def test_what_dies_half_way_leaves_the_occurrence_to_be_made(
-    begun, monkeypatch: pytest.MonkeyPatch
+    begun: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recurrence = begun()
     with monkeypatch.context() as patch:
@@ -125,7 +127,7 @@ def test_what_dies_half_way_leaves_the_occurrence_to_be_made(
     assert runs(recurrence) == [(21, "running")]
 
 
-def test_one_that_breaks_keeps_no_other_from_running(begun) -> None:
+def test_one_that_breaks_keeps_no_other_from_running(begun: Any) -> None:
     broken, sound = begun(), begun()
     Recurrence.objects.filter(pk=broken.pk).update(rule="FREQ=NEVER")
 
@@ -137,7 +139,7 @@ def test_one_that_breaks_keeps_no_other_from_running(begun) -> None:
     assert runs(sound) == [(21, "running")]
 
 
-def test_after_an_outage_what_is_too_late_is_skipped_and_only_the_last_leaves(begun) -> None:
+def test_after_an_outage_what_is_too_late_is_skipped_and_only_the_last_leaves(begun: Any) -> None:
     recurrence = begun(late=36)
 
     look(at(25, 8, 30))
@@ -146,7 +148,7 @@ def test_after_an_outage_what_is_too_late_is_skipped_and_only_the_last_leaves(be
     assert runs(recurrence) == [(25, "running")]
 
 
-def test_who_wants_nothing_late_gets_nothing_late(begun) -> None:
+def test_who_wants_nothing_late_gets_nothing_late(begun: Any) -> None:
     recurrence = begun(late=0)
 
     look(at(21, 9, 0))
@@ -154,7 +156,7 @@ def test_who_wants_nothing_late_gets_nothing_late(begun) -> None:
     assert (runs(recurrence), skips(recurrence)) == ([], [(21, "late")])
 
 
-def test_a_run_is_skipped_and_the_others_are_not(begun, bob: User) -> None:
+def test_a_run_is_skipped_and_the_others_are_not(begun: Any, bob: User) -> None:
     recurrence = begun()
     with time_machine.travel(NOON, tick=False):
         recurring.skip(recurrence, at(21), bob)
@@ -170,7 +172,7 @@ def test_a_run_is_skipped_and_the_others_are_not(begun, bob: User) -> None:
 
 
 @pytest.mark.parametrize("wrong", [at(21, 9), at(20, 8), at(19, 8)])
-def test_only_runs_to_come_are_skipped_or_prepared(begun, wrong: datetime, bob: User) -> None:
+def test_only_runs_to_come_are_skipped_or_prepared(begun: Any, wrong: datetime, bob: User) -> None:
     recurrence = begun()
     with time_machine.travel(NOON, tick=False):
         for act in (recurring.skip, recurring.prepare):
@@ -180,7 +182,7 @@ def test_only_runs_to_come_are_skipped_or_prepared(begun, wrong: datetime, bob: 
     assert (runs(recurrence), skips(recurrence)) == ([], [])
 
 
-def test_a_run_that_was_changed_leaves_as_it_is_then(begun, bob: User) -> None:
+def test_a_run_that_was_changed_leaves_as_it_is_then(begun: Any, bob: User) -> None:
     recurrence = begun()
     with time_machine.travel(NOON, tick=False):
         made = recurring.prepare(recurrence, at(22), bob)
@@ -199,7 +201,7 @@ def test_a_run_that_was_changed_leaves_as_it_is_then(begun, bob: User) -> None:
     assert runs(recurrence) == [(21, "running"), (22, "running")]
 
 
-def test_a_pause_holds_everything_and_is_not_made_up_for(begun, bob: User) -> None:
+def test_a_pause_holds_everything_and_is_not_made_up_for(begun: Any, bob: User) -> None:
     recurrence = begun()
     with time_machine.travel(NOON, tick=False):
         recurring.prepare(recurrence, at(22), bob)
@@ -214,7 +216,7 @@ def test_a_pause_holds_everything_and_is_not_made_up_for(begun, bob: User) -> No
     assert runs(recurrence) == [(22, "running"), (23, "running")]
 
 
-def test_the_end_cancels_what_waits(begun, bob: User) -> None:
+def test_the_end_cancels_what_waits(begun: Any, bob: User) -> None:
     recurrence = begun()
     with time_machine.travel(NOON, tick=False):
         recurring.prepare(recurrence, at(22), bob)
@@ -228,7 +230,7 @@ def test_the_end_cancels_what_waits(begun, bob: User) -> None:
     assert recurring.coming(recurrence, 10, NOON) == [recurring.Run(at(22), recurrence.runs.get())]
 
 
-def test_it_ends_by_itself_with_its_last_run(begun) -> None:
+def test_it_ends_by_itself_with_its_last_run(begun: Any) -> None:
     recurrence = begun(Rhythm(datetime(2026, 11, 20, 9, 0), PARIS, count=2))
 
     look(at(21))
@@ -238,7 +240,7 @@ def test_it_ends_by_itself_with_its_last_run(begun) -> None:
     assert runs(recurrence) == [(21, "running")]
 
 
-def test_a_new_rhythm_counts_from_now_on(begun) -> None:
+def test_a_new_rhythm_counts_from_now_on(begun: Any) -> None:
     recurrence = begun()
     look(at(21))
     evening = Rhythm(datetime(2026, 11, 20, 18, 0), PARIS)
@@ -254,7 +256,7 @@ def test_a_new_rhythm_counts_from_now_on(begun) -> None:
     ]
 
 
-def test_where_each_zone_counts_a_run_is_made_before_the_first_reaches_it(begun) -> None:
+def test_where_each_zone_counts_a_run_is_made_before_the_first_reaches_it(begun: Any) -> None:
     recurrence = begun(own_zone=True)
 
     look(at(20, 18, 59))
@@ -269,7 +271,7 @@ def test_where_each_zone_counts_a_run_is_made_before_the_first_reaches_it(begun)
     [(2027, "1990-02-28", 28), (2027, "1992-02-29", 28), (2028, "1992-02-29", 29)],
 )
 def test_birthdays_reach_those_whose_day_it_is(
-    begun, workspace: Workspace, year: int, born: str, runs_on: int
+    begun: Any, workspace: Workspace, year: int, born: str, runs_on: int
 ) -> None:
     Field.objects.create(workspace=workspace, key="born", label="Birthday", type="date")
     person, other = (
@@ -295,7 +297,9 @@ def test_birthdays_reach_those_whose_day_it_is(
     assert list(compiling.people(workspace, tree.load(last.only))) == [other]
 
 
-def test_a_birthday_whose_field_is_gone_pauses_and_says_so(begun, workspace: Workspace) -> None:
+def test_a_birthday_whose_field_is_gone_pauses_and_says_so(
+    begun: Any, workspace: Workspace
+) -> None:
     field = Field.objects.create(workspace=workspace, key="born", label="Birthday", type="date")
     recurrence = begun(birthday="born")
     field.delete()
@@ -308,7 +312,7 @@ def test_a_birthday_whose_field_is_gone_pauses_and_says_so(begun, workspace: Wor
     assert (runs(recurrence), skips(recurrence)) == ([], [])
 
 
-def test_what_happened_is_told_in_order(begun) -> None:
+def test_what_happened_is_told_in_order(begun: Any) -> None:
     recurrence = begun(WEEKDAYS, late=0)
     look(at(23))
     look(at(24, 12))
@@ -336,7 +340,7 @@ def test_a_rhythm_that_is_over_cannot_begin(workspace: Workspace, phone: Phone) 
     assert not Recurrence.objects.exists()
 
 
-def test_the_distance_between_runs_is_kept_over_the_summer(begun) -> None:
+def test_the_distance_between_runs_is_kept_over_the_summer(begun: Any) -> None:
     recurrence = begun()
     days = [run.at for run in recurring.coming(recurrence, 200, NOON)]
 
@@ -345,7 +349,9 @@ def test_the_distance_between_runs_is_kept_over_the_summer(begun) -> None:
     }  # fmt: skip
 
 
-def test_a_birthday_leaves_out_whoever_else_is_in_the_list(begun, workspace: Workspace) -> None:
+def test_a_birthday_leaves_out_whoever_else_is_in_the_list(
+    begun: Any, workspace: Workspace
+) -> None:
     Field.objects.create(workspace=workspace, key="born", label="Birthday", type="date")
     group = Group.objects.create(workspace=workspace, name="All", folded="all")
     for index, day in enumerate(("1990-11-21", "1985-11-21", "1990-11-22")):
@@ -367,7 +373,7 @@ def test_a_birthday_leaves_out_whoever_else_is_in_the_list(begun, workspace: Wor
     assert sources.expected(run) == 4
 
 
-def test_what_is_copied_from_is_never_sent_nor_deleted(begun, alice: User) -> None:
+def test_what_is_copied_from_is_never_sent_nor_deleted(begun: Any, alice: User) -> None:
     pattern = begun().pattern
 
     for act in (lambda: steering.start(pattern, alice), lambda: steering.discard(pattern)):

@@ -42,7 +42,7 @@ def after(campaign: Campaign) -> Campaign:
     return campaign
 
 
-def test_it_starts_at_its_time_and_not_before(planned, alice: User) -> None:
+def test_it_starts_at_its_time_and_not_before(planned: Any, alice: User) -> None:
     campaign = planned()
 
     look(2026, 12, 1, 7, 59)
@@ -52,7 +52,7 @@ def test_it_starts_at_its_time_and_not_before(planned, alice: User) -> None:
     assert (after(campaign).state, campaign.started_by) == (State.RUNNING, alice)
 
 
-def test_where_each_zone_counts_it_starts_when_the_first_is_there(planned) -> None:
+def test_where_each_zone_counts_it_starts_when_the_first_is_there(planned: Any) -> None:
     campaign = planned(own_zone=True)
 
     look(2026, 11, 30, 18, 59)
@@ -62,7 +62,7 @@ def test_where_each_zone_counts_it_starts_when_the_first_is_there(planned) -> No
     assert after(campaign).state == State.RUNNING
 
 
-def test_a_late_one_still_leaves_within_its_hours(planned) -> None:
+def test_a_late_one_still_leaves_within_its_hours(planned: Any) -> None:
     campaign = planned(late=24)
 
     look(2026, 12, 2, 8, 0)
@@ -74,7 +74,9 @@ def test_a_late_one_still_leaves_within_its_hours(planned) -> None:
     ("late", "words"),
     [(24, "It was not to leave more than 24 hours late."), (0, "It was not to leave late.")],
 )
-def test_one_that_is_too_late_is_cancelled_and_says_why(planned, late: int, words: str) -> None:
+def test_one_that_is_too_late_is_cancelled_and_says_why(
+    planned: Any, late: int, words: str
+) -> None:
     campaign = planned(late=late)
 
     look(2026, 12, 2, 8, 1)
@@ -85,7 +87,7 @@ def test_one_that_is_too_late_is_cancelled_and_says_why(planned, late: int, word
     )
 
 
-def test_one_that_cannot_start_says_why_and_is_tried_again(planned) -> None:
+def test_one_that_cannot_start_says_why_and_is_tried_again(planned: Any) -> None:
     campaign = planned(text=" ")
 
     look(2026, 12, 1, 8, 0)
@@ -97,7 +99,7 @@ def test_one_that_cannot_start_says_why_and_is_tried_again(planned) -> None:
     assert (after(campaign).state, campaign.problem) == (State.RUNNING, "")
 
 
-def test_one_that_never_could_ends_with_the_reason(planned) -> None:
+def test_one_that_never_could_ends_with_the_reason(planned: Any) -> None:
     campaign = planned(text=" ", late=1)
 
     look(2026, 12, 1, 8, 0)
@@ -108,7 +110,7 @@ def test_one_that_never_could_ends_with_the_reason(planned) -> None:
 
 
 def test_one_that_breaks_keeps_no_other_from_leaving(
-    planned, monkeypatch: pytest.MonkeyPatch
+    planned: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken, sound = planned(name="broken"), planned()
     start = steering.start
@@ -126,7 +128,7 @@ def test_one_that_breaks_keeps_no_other_from_leaving(
 
 
 @pytest.mark.parametrize("state", set(State) - {State.SCHEDULED})
-def test_what_does_not_wait_is_left_alone(planned, state: State) -> None:
+def test_what_does_not_wait_is_left_alone(planned: Any, state: State) -> None:
     campaign = planned(state=state)
 
     look(2026, 12, 1, 8, 0)

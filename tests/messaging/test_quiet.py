@@ -134,7 +134,9 @@ def late() -> Iterator[None]:
 
 
 @pytest.mark.django_db
-def test_a_message_waits_for_the_morning_and_says_so(night, late, write, send, scripted) -> None:
+def test_a_message_waits_for_the_morning_and_says_so(
+    night: Any, late: Any, write: Any, send: Any, scripted: Any
+) -> None:
     [message] = write(number(1))
     send()
 
@@ -148,7 +150,9 @@ def test_a_message_waits_for_the_morning_and_says_so(night, late, write, send, s
 
 
 @pytest.mark.django_db
-def test_each_waits_as_long_as_it_is_night_where_they_live(night, late, write) -> None:
+def test_each_waits_as_long_as_it_is_night_where_they_live(
+    night: Any, late: Any, write: Any
+) -> None:
     here, there, noon = write(number(1), "+819012345678", "+12125550123")
 
     assert here.send_at == MORNING
@@ -158,7 +162,7 @@ def test_each_waits_as_long_as_it_is_night_where_they_live(night, late, write) -
 
 
 @pytest.mark.django_db
-def test_what_is_planned_for_the_night_waits_as_well(night, late, write) -> None:
+def test_what_is_planned_for_the_night_waits_as_well(night: Any, late: Any, write: Any) -> None:
     [message] = write(send_at=paris(2026, 11, 22, 3))
 
     assert message.send_at == paris(2026, 11, 22, 8)
@@ -166,7 +170,9 @@ def test_what_is_planned_for_the_night_waits_as_well(night, late, write) -> None
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("said", [{"priority": Priority.URGENT}, {"at_any_hour": True}])
-def test_urgent_ones_and_answers_leave_at_once(night, late, write, said: dict[str, Any]) -> None:
+def test_urgent_ones_and_answers_leave_at_once(
+    night: Any, late: Any, write: Any, said: dict[str, Any]
+) -> None:
     [message] = write(**said)
 
     assert message.send_at == NIGHTFALL
@@ -174,7 +180,7 @@ def test_urgent_ones_and_answers_leave_at_once(night, late, write, said: dict[st
 
 
 @pytest.mark.django_db
-def test_in_the_morning_it_leaves(night, write, send) -> None:
+def test_in_the_morning_it_leaves(night: Any, write: Any, send: Any) -> None:
     with time_machine.travel(NIGHTFALL, tick=False):
         [message] = write()
     with time_machine.travel(MORNING, tick=False):

@@ -83,7 +83,7 @@ def test_a_country_has_its_hours_once(as_alice: Client, workspace: Workspace) ->
     assert workspace.quiet_hours.count() == 1
 
 
-def test_compose_says_before_that_it_will_wait(night, as_bob: Client, phone: Phone) -> None:
+def test_compose_says_before_that_it_will_wait(night: Any, as_bob: Client, phone: Phone) -> None:
     preview = compose(as_bob, phone, "/compose/preview/").text
 
     assert "Quiet hours until Saturday 21 November, 08:00: it leaves then." in preview
@@ -93,7 +93,7 @@ def test_compose_says_before_that_it_will_wait(night, as_bob: Client, phone: Pho
     assert "Quiet hours for 1 person until Saturday" in mixed
 
 
-def test_compose_holds_it_and_says_so(night, as_bob: Client, phone: Phone) -> None:
+def test_compose_holds_it_and_says_so(night: Any, as_bob: Client, phone: Phone) -> None:
     page = compose(as_bob, phone).text
 
     assert "1 message waits for the end of quiet hours." in page
@@ -101,7 +101,7 @@ def test_compose_holds_it_and_says_so(night, as_bob: Client, phone: Phone) -> No
     assert Message.objects.get().send_at > NIGHTFALL
 
 
-def test_what_is_urgent_leaves_all_the_same(night, as_bob: Client, phone: Phone) -> None:
+def test_what_is_urgent_leaves_all_the_same(night: Any, as_bob: Client, phone: Phone) -> None:
     page = compose(as_bob, phone, urgent="on").text
 
     assert "1 message is on its way." in page
@@ -109,7 +109,7 @@ def test_what_is_urgent_leaves_all_the_same(night, as_bob: Client, phone: Phone)
     assert (message.send_at, message.priority) == (NIGHTFALL, Priority.URGENT)
 
 
-def test_by_day_compose_says_nothing_of_it(night, as_bob: Client, phone: Phone) -> None:
+def test_by_day_compose_says_nothing_of_it(night: Any, as_bob: Client, phone: Phone) -> None:
     with time_machine.travel(NIGHTFALL.replace(hour=12), tick=False):
         assert "urgent" not in compose(as_bob, phone, "/compose/preview/").text
     planned = {"when": "later", "at": "2026-11-22T03:00"}
