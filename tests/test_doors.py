@@ -34,8 +34,8 @@ pytestmark = pytest.mark.django_db
 OPEN = {
     "account_change_password", "account_inactive", "account_login", "account_logout",
     "account_reset_password", "account_reset_password_done", "account_reset_password_from_key",
-    "account_reset_password_from_key_done", "account_signup", "callback", "channel", "favicon", "healthz",
-    "invitation", "media_public", "set_language", "setup", "setup_site", "sign_up_finish",
+    "account_reset_password_from_key_done", "account_signup", "callback", "channel", "favicon",
+    "healthz", "invitation", "media_public", "set_language", "setup", "setup_site", "sign_up_finish",
 }  # fmt: skip
 # Behind log-in, for oneself.
 SELF = {"profile", "workspace_switch", "workspace_missing"}
@@ -43,10 +43,8 @@ SELF = {"profile", "workspace_switch", "workspace_missing"}
 MEMBER = {
     "calls", "carriers", "contact", "contacts", "contacts_changes", "conversation", "file", "group",
     "groups", "home", "inbox", "message", "messages", "more", "opt_outs", "people", "phone",
-    "phone_binds", "phone_prices", "phone_prices_export", "phone_types", "phones", "segment",
-    "segments", "texts",
-    "recurrence",
-    "recurrences",
+    "phone_binds", "phone_prices", "phone_prices_export", "phone_types", "phones", "recurrence",
+    "recurrences", "segment", "segments", "texts",
 }  # fmt: skip
 # They need a file, or a phone that stays connected: tests/messaging/test_files.py and
 # tests/phones/test_live_views.py show them.
@@ -56,25 +54,23 @@ SENDER = {
     "campaign_when", "change_undo", "compose", "compose_preview", "compose_recipients", "contact_add",
     "contact_edit", "contacts_change", "conversation_unread", "group_add", "group_edit",
     "message_cancel", "message_move", "message_resend", "message_settle", "messages_cancel",
-    "messages_settle", "opt_out_add", "segment_add", "segment_edit", "text_add", "text_check",
-    "text_delete", "text_edit", "texts_menu",
-    "recurrence_begin", "recurrence_end", "recurrence_pause",
+    "messages_settle", "opt_out_add", "recurrence_begin", "recurrence_end", "recurrence_pause",
     "recurrence_prepare", "recurrence_resume", "recurrence_skip", "recurrence_unskip",
-    "recurrences_preview",
+    "recurrences_preview", "segment_add", "segment_edit", "text_add", "text_check", "text_delete",
+    "text_edit", "texts_menu",
 }  # fmt: skip
 # For those who manage the workspace.
 MANAGER = {
     "carrier_add", "carrier_import", "carrier_remove", "contact_data", "contact_delete",
     "contact_erase", "contacts_duplicates", "contacts_export", "contacts_merge", "field_add",
     "field_delete", "field_edit", "fields", "group_delete", "import", "import_add", "import_back",
-    "import_check", "import_delete", "import_rejected", "import_shape", "import_start",
-    "import_stop", "imports", "segment_delete",
-    "invitation_renew", "invitation_revoke", "opt_out_remove", "people_invite", "people_remove",
-    "people_role", "phone_add", "phone_addresses", "phone_balance", "phone_check", "phone_connect",
-    "phone_delete", "phone_edit", "phone_edit_try", "phone_new", "phone_pause", "phone_price_remove",
-    "phone_price_set", "phone_prices_fetch", "phone_prices_import", "phone_rotate", "phone_start",
-    "phone_trace", "phone_try", "quiet_hours", "quiet_hours_add", "quiet_hours_delete",
-    "quiet_hours_edit", "settings_workspace",
+    "import_check", "import_delete", "import_rejected", "import_shape", "import_start", "import_stop",
+    "imports", "invitation_renew", "invitation_revoke", "opt_out_remove", "people_invite",
+    "people_remove", "people_role", "phone_add", "phone_addresses", "phone_balance", "phone_check",
+    "phone_connect", "phone_delete", "phone_edit", "phone_edit_try", "phone_new", "phone_pause",
+    "phone_price_remove", "phone_price_set", "phone_prices_fetch", "phone_prices_import",
+    "phone_rotate", "phone_start", "phone_trace", "phone_try", "quiet_hours", "quiet_hours_add",
+    "quiet_hours_delete", "quiet_hours_edit", "segment_delete", "settings_workspace",
 }  # fmt: skip
 
 
