@@ -19,8 +19,10 @@ def stopped(campaign_id: int) -> None:
     """Say to whoever started a campaign that it stopped, and why. A job; nothing once it goes on."""
     related = Campaign.objects.select_related("workspace", "started_by", "created_by")
     campaign = related.filter(pk=campaign_id, state=State.PAUSED).exclude(problem="").first()
-    person = campaign and (campaign.started_by or campaign.created_by)
-    if campaign is None or person is None or not person.is_active:
+    if campaign is None:
+        return
+    person = campaign.started_by or campaign.created_by
+    if person is None or not person.is_active:
         return
     with translation.override(person.language or settings.LANGUAGE_CODE):
         subject = _("%(campaign)s has stopped") % {"campaign": campaign.name}
