@@ -72,9 +72,10 @@ class Storm:
         ledger.compose(phone, numbers[count // 10 :])
 
     def is_settled(self) -> bool:
-        """Say whether every message has come to its end."""
+        """Say whether every message has come to its end, and every reply is here."""
         sent = Message.objects.filter(direction=Direction.OUT, status=Status.SENT)
-        return not ledger.is_waiting() and not sent.exists()
+        is_waiting = ledger.is_waiting() or sent.exists()
+        return not is_waiting and not Counter(self.written) - _stored()
 
     def compare(self, killed: Counter[str]) -> Findings:
         """Compare what we say of each message with what the SMSC took."""
@@ -88,12 +89,12 @@ class Storm:
         for message in Message.objects.filter(direction=Direction.OUT):
             copies = [taken[message.peer, part] for part in range(1, message.segments + 1)]
             _judge(findings, message, copies)
-        stored = Counter(
-            Message.objects.filter(direction=Direction.IN).values_list("text", flat=True)
-        )
-        wanted = Counter(self.written)
+        stored, wanted = _stored(), Counter(self.written)
+        findings.marked = _stored(perhaps_repeated=True).total()
         findings.replies_lost = sorted((wanted - stored).elements())
-        findings.replies_doubled = sorted((stored - wanted).elements())
+        findings.replies_shown_twice = (stored - wanted).total()
+        doubled = stored - wanted - _stored(perhaps_repeated=True)
+        findings.replies_doubled = sorted(doubled.elements())
         findings.strays = Report.objects.filter(message=None).count()
         return findings
 
@@ -107,13 +108,20 @@ class Storm:
         return True
 
     def _write(self) -> bool:
-        """Deliver messages, each other than those before."""
+        """Deliver messages, half of them with words that were written before."""
         for _ in range(self._chance.randint(1, 20)):
-            text = f"Yes, {len(self.written)}."
+            again = self._chance.random() < 0.5
+            text = self._chance.choice(["Yes.", "No."]) if again else f"Yes, {len(self.written)}."
             self.written.append(text)
             [part] = self._smsc.parts(text, sender=ledger.number(7))
             self._smsc.deliver(part, wait=False)
         return True
+
+
+def _stored(**wanted: bool) -> Counter[str]:
+    """Count the texts that came in."""
+    replies = Message.objects.filter(direction=Direction.IN, **wanted)
+    return Counter(replies.values_list("text", flat=True))
 
 
 @dataclass
@@ -127,6 +135,8 @@ class Findings:
     receipts_lost: list[str] = field(default_factory=list)
     replies_lost: list[str] = field(default_factory=list)
     replies_doubled: list[str] = field(default_factory=list)
+    replies_shown_twice: int = 0
+    marked: int = 0
     replies: int = 0
     unknown_arrived: int = 0
     strays: int = 0
@@ -151,7 +161,8 @@ class Findings:
             f"states       {counts}",
             f"unknown      {self.states[Status.UNKNOWN]} of {self.most_unknown} allowed; "
             f"{self.unknown_arrived} had arrived; {self.strays} receipts of nobody",
-            f"replies      {self.replies}",
+            f"replies      {self.replies}; {self.marked} marked as possibly twice, "
+            f"{self.replies_shown_twice} were",
         ]
         for name, found in self.wrong.items():
             lines.append(f"{name:15} {len(found)} {'; '.join(found[:20])}".rstrip())

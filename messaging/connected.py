@@ -18,8 +18,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import asdict, replace
 
 from django.db import DatabaseError, connection, transaction
 
@@ -27,14 +26,12 @@ from lib import stored
 from lib.jobs import QueueDown, awake, enqueue, wake
 from lib.stored import DatabaseAway
 from messaging import alerts, receiving
-from messaging.models import IS_NAMED, Direction, IncomingPart, Message
 from messaging.outcomes import Claimed, Outcome, record
+from messaging.repetitions import Repetitions
 from messaging.sending import as_outgoing, claim, due, prolong, pump, release
 from phones import leases, limits, live, services
 from phones.base import (
     Delivery,
-    Event,
-    IncomingSms,
     Misconfigured,
     NoCredit,
     OutgoingSms,
@@ -64,13 +61,6 @@ _FREE = 0.25
 _LONGEST_REST = 30.0
 # Messages that were given up as unknown and whose late answer is still welcome.
 _MOST_LATE = 10_000
-# Seconds within which a provider repeats what was not acknowledged, and after which it asks again
-# while it still waits for our answer.
-_REPEATED_WITHIN, _ASKED_AGAIN = 600.0, 5.0
-# What a process that died had stored for so long before its last sign of life it may have told nobody.
-_UNHEARD = timedelta(seconds=3)
-# Names of one and the same text from one sender that are looked for after a restart.
-_COPIES = 20
 
 _seats: dict[int, Seat] = {}
 
@@ -112,7 +102,8 @@ class Seat(threading.Thread):
         self._owed_reports: list[StatusReport] = []
         self._owed_outcomes: list[Outcome] = []
         self._owed_unsent: list[int] = []
-        self._repetitions = Repetitions(phone, lease.died_at)
+        self._repetitions = Repetitions(phone, lease)
+        self._heard_at = lease.heard_at
         self._stop = threading.Event()
         self._stopped = False
         self._may_be_due = True
@@ -160,7 +151,7 @@ class Seat(threading.Thread):
         _seats.pop(self.phone.pk, None)
         try:
             self._settle(patience=_INSIST)
-            leases.release(self._lease)
+            leases.release(self._lease, heard_at=self._repetitions.heard_at())
             live.forget(self.phone.pk)
         except (QueueDown, *DatabaseAway) as error:
             logger.warning("The session of phone %s leaves things undone: %s", self.phone.pk, error)
@@ -370,9 +361,14 @@ class Seat(threading.Thread):
     def _keep_lease(self, now: float) -> None:
         if now > self._lease_ends:
             raise leases.Lost
-        if self._lease_ends - now < leases.LASTS - leases.RENEW:
-            if not leases.renew(self._lease):
-                raise leases.Lost
+        heard_at = self._repetitions.heard_at()
+        is_due = self._lease_ends - now < leases.LASTS - leases.RENEW
+        has_heard = self._heard_at <= self._repetitions.newest and self._heard_at < heard_at
+        if (is_due or has_heard) and not leases.renew(self._lease, heard_at=heard_at):
+            raise leases.Lost
+        if is_due or has_heard:
+            self._heard_at = heard_at
+        if is_due:
             self._lease_ends = now + leases.LASTS
             prolong(self.id, [message.pk for _, message in self._claimed.values()])
             self.phone.refresh_from_db(fields=["rate", "resend_unknown", "paused_at"])
@@ -385,95 +381,6 @@ class Seat(threading.Thread):
         if seconds := live.wants_trace(self.phone.pk):
             self._session.watch(seconds)
         live.add_trace(self.phone.pk, self._session.trace())
-
-
-@dataclass(slots=True)
-class _Asked:
-    """A message that came in and of which the provider may not know yet that we have it."""
-
-    name: str
-    item: Received
-    at: float
-
-
-@dataclass(slots=True)
-class _Known:
-    """What came in with the same words from the same sender: how often, and what may come again."""
-
-    count: int
-    asked: list[_Asked]
-
-
-class Repetitions:
-    """Tells a message that the provider repeats from a second one with the same words.
-
-    SMPP gives messages to us no id. What was acknowledged is not repeated, so the same again is new; so
-    is what comes while the first one still waits for its answer on the same connection. One whose
-    acknowledgement got lost is repeated; so is, after a process that died at `died_at` or soon after,
-    what it had stored and perhaps not acknowledged.
-    """
-
-    def __init__(self, phone: Phone, died_at: datetime | None = None) -> None:
-        self._phone = phone
-        self._died_at = died_at
-        self._known: OrderedDict[str, _Known] = OrderedDict()
-
-    def named(self, item: Received) -> Event:
-        """Give the event of what came in, an incoming message under its name."""
-        event = item.event
-        assert event is not None
-        if not isinstance(event, IncomingSms) or event.provider_id or not event.fingerprint:
-            return event
-        print_ = event.fingerprint
-        known = self._known.get(print_) or self._from_before(print_)
-        self._known[print_] = known
-        self._known.move_to_end(print_)
-        while len(self._known) > _MOST_LATE:
-            self._known.popitem(last=False)
-        return replace(event, provider_id=_name_in(known, print_, item, time.monotonic()))
-
-    def _from_before(self, print_: str) -> _Known:
-        """Give what a process before this one had stored."""
-        names = [_name(print_, number) for number in range(_COPIES)]
-        messages = Message.objects.filter(
-            IS_NAMED, phone=self._phone, direction=Direction.IN, provider_id__in=names
-        )
-        kept = dict(messages.values_list("provider_id", "created_at"))
-        parts = IncomingPart.objects.filter(set__phone=self._phone, provider_id__in=names)
-        kept |= dict(parts.values_list("provider_id", "received_at"))
-        asked = [
-            _Asked(name, Received(None, None, lost=True), time.monotonic())
-            for name in sorted(kept, key=_number)
-            if self._died_at and kept[name] > self._died_at - _UNHEARD
-        ]
-        return _Known(max(map(_number, kept), default=-1) + 1, asked)
-
-
-def _name_in(known: _Known, print_: str, item: Received, now: float) -> str:
-    """Give the name of one more of the same: that of the one it repeats, or a new one."""
-    known.asked = [
-        one
-        for one in known.asked
-        if not one.item.acked and not (one.item.lost and now - one.at > _REPEATED_WITHIN)
-    ]
-    for one in known.asked:
-        if one.item is item or one.item.lost or now - one.at > _ASKED_AGAIN:
-            one.item, one.at = item, now
-            return one.name
-    name = _name(print_, known.count)
-    known.count += 1
-    known.asked.append(_Asked(name, item, now))
-    return name
-
-
-def _name(print_: str, number: int) -> str:
-    # Beyond what is looked for, any name that nobody has.
-    return f"{print_}-{number if number < _COPIES else uuid.uuid4().hex[:12]}"
-
-
-def _number(name: str) -> int:
-    number = name.rpartition("-")[2]
-    return int(number) if number.isdigit() and len(number) < 3 else _COPIES
 
 
 def _of_same_account(phone: Phone) -> list[Phone]:

@@ -70,6 +70,8 @@ def summary(message: Message) -> str:
     }
     if message.partial:
         return _("It came in by %(phone)s, but a part of it never came.") % phone
+    if message.perhaps_repeated:
+        return _("It came in by %(phone)s, possibly for the second time.") % phone
     if message.is_scheduled:
         return _("It is planned for later, by %(phone)s.") % phone
     return sentences[Status(message.status)]

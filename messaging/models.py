@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 
 from django.db import models
-from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -45,10 +44,6 @@ class Priority(models.IntegerChoices):
     BULK = 9, _("Bulk")
 
 
-# The condition of the indexes by provider id, in their words: SQLite uses a partial index for no others.
-IS_NAMED = RawSQL("NOT (provider_id = '')", [], models.BooleanField())
-
-
 class Message(models.Model):
     """One message between us and one number, in one direction.
 
@@ -57,7 +52,8 @@ class Message(models.Model):
     run that holds it, until `lease_until`. `submission` + `peer` make a double click harmless.
     `cost` is in millionths of `currency`: what the provider says, and until it does an estimate by the
     phone's price table when it was written. Times are null until the state was reached. `partial` = it
-    came in parts, and not all of them have come.
+    came in parts, and not all of them have come; `perhaps_repeated` = it may be the one with the same words
+    before it, which the provider told again.
     """
 
     # Every index costs each change of a message: those below begin with the workspace, and who asks for
@@ -75,6 +71,7 @@ class Message(models.Model):
     segments = models.PositiveSmallIntegerField(default=1)
     flash = models.BooleanField(default=False)
     partial = models.BooleanField(default=False)
+    perhaps_repeated = models.BooleanField(default=False)
     priority = models.PositiveSmallIntegerField(default=Priority.NORMAL, choices=Priority.choices)
     submission = models.UUIDField(default=uuid.uuid4)
     campaign = models.ForeignKey(

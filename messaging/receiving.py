@@ -74,6 +74,7 @@ def store_incoming(phone: Phone, event: IncomingSms) -> int | None:
         encoding=length.encoding,
         segments=max(1, length.segments),
         provider_id=stored.name(event.provider_id),
+        perhaps_repeated=event.perhaps_repeated,
         sent_at=event.at,
     )
     try:

@@ -124,7 +124,7 @@ def _goes_on(message: Message, after: Message | None) -> bool:
     """Say whether the next message is theirs too, to the same phone and soon after."""
     return (
         after is not None
-        and not message.partial
+        and not (message.partial or message.perhaps_repeated)
         and message.is_incoming
         and after.is_incoming
         and after.phone_id == message.phone_id

@@ -319,6 +319,8 @@ def _incoming(message: Message, parts: Sequence[IncomingPart]) -> list[Step]:
     told.append(Step("inbox", GREEN, _("Received"), text, message.created_at, *_called(message)))
     late = [part for part in parts if part.received_at > message.created_at]
     told += [_late(message, part) for part in sorted(late, key=lambda part: part.received_at)]
+    if message.perhaps_repeated:
+        told.append(_perhaps_repeated(message))
     if message.partial:
         told.append(_incomplete(message, parts))
     return told
@@ -328,6 +330,17 @@ def _late(message: Message, part: IncomingPart) -> Step:
     numbers = {"number": part.number, "total": message.segments}
     title = _("Part %(number)s of %(total)s came late") % numbers
     return Step("inbox", GREEN, title, _("It was put into its place."), part.received_at)
+
+
+def _perhaps_repeated(message: Message) -> Step:
+    text = _(
+        "One with the same words came before it. The connection ended before it was certain that "
+        "%(provider)s knew that we have that one, so it may have sent it again. Or the person wrote the "
+        "same twice."
+    ) % {"provider": label_of(message.phone)}
+    return Step(
+        "help-circle", AMBER, _("Possibly the same message twice"), text, message.created_at
+    )
 
 
 def _incomplete(message: Message, parts: Sequence[IncomingPart]) -> Step:

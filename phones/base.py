@@ -244,6 +244,7 @@ class IncomingSms:
     With `part` it is a piece of one, with a `provider_id` of its own where there is one. Its text may
     begin or end with half of a surrogate pair: phones cut an emoji in two.
     Where the provider has no such id, a session gives `fingerprint` instead: all that it sent, digested.
+    `perhaps_repeated` = it may be one that we have, which the provider told again.
     """
 
     sender: str
@@ -254,6 +255,7 @@ class IncomingSms:
     at: datetime | None = None
     part: Part | None = None
     fingerprint: str = ""
+    perhaps_repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import socket
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from phones.models import Lease, Phone
@@ -26,9 +26,8 @@ class Lost(Exception):
 def take(phone: Phone, owner: uuid.UUID | None = None) -> Lease | None:
     """Take the lease of a phone where nobody holds it; None where somebody does.
 
-    `owner` names the holder where somebody else can tell that it died (`bury`). `died_at` of what is
-    given is the earliest moment at which a holder that never gave it back can have ended; None where
-    the last one ended in order.
+    `owner` names the holder where somebody else can tell that it died (`bury`). `before` of what is given
+    says within which moments the holder before stored what the provider may not know of.
     """
     now = timezone.now()
     before, _ = Lease.objects.get_or_create(phone=phone, defaults={"until": now})
@@ -43,31 +42,30 @@ def take(phone: Phone, owner: uuid.UUID | None = None) -> Lease | None:
     if not taken:
         return None
     lease = Lease.objects.get(phone=phone, owner=owner)
-    if before.owner:
-        lease.died_at = before.until - timedelta(seconds=LASTS)
+    lease.before = before.heard_at, before.until
     return lease
 
 
-def renew(lease: Lease) -> bool:
-    """Keep the lease for another while; say whether it is still ours."""
-    now = timezone.now()
-    mine = Lease.objects.filter(pk=lease.pk, owner=lease.owner, epoch=lease.epoch)
-    return bool(mine.update(until=now + timedelta(seconds=LASTS)))
+def renew(lease: Lease, *, heard_at: datetime) -> bool:
+    """Keep the lease for another while, and note `heard_at`; say whether it is still ours."""
+    until = timezone.now() + timedelta(seconds=LASTS)
+    return bool(_mine(lease).update(until=until, heard_at=heard_at))
 
 
 def hold(lease: Lease) -> None:
     """Lock the lease until the end of the transaction. Raises Lost."""
-    mine = Lease.objects.select_for_update().filter(
-        pk=lease.pk, owner=lease.owner, epoch=lease.epoch, until__gt=timezone.now()
-    )
+    mine = _mine(lease).select_for_update().filter(until__gt=timezone.now())
     if not mine.values_list("pk", flat=True):
         raise Lost
 
 
-def release(lease: Lease) -> None:
+def release(lease: Lease, *, heard_at: datetime) -> None:
     """Let somebody else have it at once."""
-    mine = Lease.objects.filter(pk=lease.pk, owner=lease.owner, epoch=lease.epoch)
-    mine.update(owner=None, until=timezone.now())
+    _mine(lease).update(owner=None, until=timezone.now(), heard_at=heard_at)
+
+
+def _mine(lease: Lease) -> QuerySet[Lease]:
+    return Lease.objects.filter(pk=lease.pk, owner=lease.owner, epoch=lease.epoch)
 
 
 def bury(owner: uuid.UUID) -> None:

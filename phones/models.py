@@ -149,7 +149,8 @@ class PoolPhone(models.Model):
 class Lease(models.Model):
     """Who holds the session of a connected phone, and until when unless it is renewed.
 
-    `epoch` rises with each new holder: who holds an older one may neither claim nor send.
+    `epoch` rises with each new holder: who holds an older one may neither claim nor send. The provider knows
+    that we have what came in before `heard_at`; what came later it may tell again.
     """
 
     phone = models.OneToOneField(Phone, models.CASCADE, related_name="lease")
@@ -157,8 +158,9 @@ class Lease(models.Model):
     owner = models.UUIDField(null=True, blank=True)
     host = models.CharField(max_length=100, blank=True)
     until = models.DateTimeField()
-    # Not stored: see `leases.take`.
-    died_at: datetime | None = None
+    heard_at = models.DateTimeField(default=timezone.now)
+    # `heard_at` and `until` of the holder before this one; not stored.
+    before: tuple[datetime, datetime]
 
     def __str__(self) -> str:
         return f"{self.phone_id} {self.epoch}"

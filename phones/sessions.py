@@ -9,24 +9,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 from phones.base import IncomingSms, OutgoingSms, PhoneError, Sent, StatusReport
+
+
+class Fate(Enum):
+    """What the provider knows of our answer to something that it sent us."""
+
+    WAITING = auto()  # there is none yet
+    TOLD = auto()  # it left
+    HEARD = (
+        auto()
+    )  # what the provider said since shows that it read it: the same again is another one
+    UNHEARD = auto()  # it never left, or asked for a repetition: the same again is one
+    IN_DOUBT = auto()  # the connection ended before anything showed that it was read
 
 
 @dataclass(slots=True)
 class Received:
     """Something that came over a session, and waits to be acknowledged once it is stored.
 
-    `event` is None for what cannot be read; `words` then say what it was. `acked` = the provider has
-    been told, so the same again is not a repetition; `lost` = it has not, or may not have heard it, so
-    the same again is one.
+    `event` is None for what cannot be read; `words` then say what it was. `came` and `told` are moments
+    of one clock, in seconds: when it came, and when the answer to it left (0 = not yet).
     """
 
     event: StatusReport | IncomingSms | None
     ticket: object
     words: str = ""
-    acked: bool = False
-    lost: bool = False
+    fate: Fate = Fate.WAITING
+    came: float = 0
+    told: float = 0
 
 
 @dataclass(slots=True)

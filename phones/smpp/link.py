@@ -31,7 +31,7 @@ from phones.base import (
     Temporary,
     Throttled,
 )
-from phones.sessions import Received
+from phones.sessions import Fate, Received
 from phones.smpp import pdu, receipts, statuses, text
 from phones.smpp.profile import Profile
 from phones.smpp.receipts import name_in_answer
@@ -46,8 +46,9 @@ _UNBIND_WITHIN, _LAST_WORDS = 5.0, 2.0
 _MOST_RECEIVED = 5000
 # Times that parts of a message that has begun to leave are tried again, and the longest wait before one.
 _PART_TRIES, _PART_REST = 5, 30.0
-# Seconds after which an acknowledgement that left has surely arrived.
-_ARRIVED = 2.0
+# Seconds after which the server is asked for a sign that it read our acknowledgements, and after which
+# it has read them though nothing shows it.
+_PROVE_AFTER, _READ_AFTER = 0.5, 60.0
 # The TLV in which a server says more of a refusal (§5.3.2.11).
 _STATUS_WORDS = 0x001D
 _LOST = "The connection ended before the operator answered."
@@ -168,11 +169,13 @@ class Link:
         self._suspect_since: float | None = None
         self._connection = 0
         self._unstored = 0
-        # Messages that came in: not answered yet by sequence; answered, up to which octet of the
-        # stream; and answered lately, when.
+        # Messages that came in: not answered yet, by sequence; then with the octet of the stream at
+        # which their answer ends, those whose answer has not left, and those where it may be unread.
         self._open: dict[int, Received] = {}
         self._unflushed: deque[tuple[int, Received]] = deque()
-        self._told: deque[tuple[float, Received]] = deque()
+        self._told: deque[tuple[int, Received]] = deque()
+        # The last enquire_link or unbind that waits for its answer: its sequence, where it begins.
+        self._asked: tuple[int, int] | None = None
         self._ids = profile.habits.ids
         # The account was refused, so that insisting could lock it.
         self.refused = False
@@ -198,6 +201,7 @@ class Link:
         self._frames = pdu.Frames()
         self._written = self._flushed = 0
         self._enquiring = False
+        self._asked = None
         self._suspect_since = None
         self._clock = now
         self._rest_until = 0.0
@@ -252,11 +256,23 @@ class Link:
         suspect = self._suspect_since
         if suspect is not None and now - suspect > self.profile.answer_within:
             return self._end("The operator answers no messages.", now)
-        if now - self.counts.enquired >= self.profile.enquire:
+        if now - self.counts.enquired >= self.profile.enquire or self._wants_proof(now):
             self._enquiring = True
             self.counts.enquired = now
-            self._write(pdu.standard("enquire_link", self._next()))
+            self._ask("enquire_link")
         return None
+
+    def _wants_proof(self, now: float) -> bool:
+        """Say whether to ask, so that the answer shows what the server has read by then."""
+        while self._told and now - self._told[0][1].told > _READ_AFTER:
+            self._told.popleft()[1].fate = Fate.HEARD
+        told = self._told[0][1].told if self._told else now
+        return self._asked is None and now - told > _PROVE_AFTER
+
+    def _ask(self, name: str) -> None:
+        sequence = self._next()
+        self._asked = sequence, self._written
+        self._write(pdu.standard(name, sequence))
 
     def fill(self, now: float) -> None:
         """Write what the window lets through, and the acknowledgements that are due."""
@@ -277,11 +293,9 @@ class Link:
         del self.output[:octets]
         self._flushed += octets
         while self._unflushed and self._unflushed[0][0] <= self._flushed:
-            received = self._unflushed.popleft()[1]
-            received.acked = True
-            self._told.append((self._clock, received))
-        while self._told and self._told[0][0] < self._clock - _ARRIVED:
-            self._told.popleft()
+            end, received = self._unflushed.popleft()
+            received.fate, received.told = Fate.TOLD, self._clock
+            self._told.append((end, received))
 
     def drain(self, now: float, seconds: float) -> None:
         """Begin to end: nothing new leaves; answers and acknowledgements have `seconds` to come."""
@@ -305,7 +319,7 @@ class Link:
         self._late.clear()
         for job in {id(job): job for job in begun}.values():
             self._give_back(job, left=id(job) in left)
-        self._forget_received(now)
+        self._forget_received()
         self.output.clear()
 
     def _give_back(self, job: Job, *, left: bool) -> None:
@@ -318,12 +332,12 @@ class Link:
         else:
             self._desk.unsent(job)
 
-    def _forget_received(self, now: float) -> None:
-        """What was not acknowledged, or so lately that it may not have arrived, may come again."""
-        lately = (received for at, received in self._told if at >= now - _ARRIVED)
-        unflushed = (received for _, received in self._unflushed)
-        for received in (*self._open.values(), *unflushed, *lately):
-            received.acked, received.lost = False, True
+    def _forget_received(self) -> None:
+        """What was not acknowledged comes again; what may not have been read may come again."""
+        for received in (*self._open.values(), *(received for _, received in self._unflushed)):
+            received.fate = Fate.UNHEARD
+        for _, received in self._told:
+            received.fate = Fate.IN_DOUBT
         self._open.clear()
         self._unflushed.clear()
         self._told.clear()
@@ -361,8 +375,10 @@ class Link:
         found = self._window.pop(sequence, None)
         if found is None:
             return self._answered_late(status, sequence, body)
-        job, part, at, _ = found
+        job, part, at, start = found
         job.flying -= 1
+        if self._told:
+            self._has_read(start)
         counts = self.counts
         counts.answer += ((now - at) - counts.answer) * 0.1
         if status == 0:
@@ -464,6 +480,7 @@ class Link:
             self._write(pdu.write(pdu.ENQUIRE_LINK_RESP, frame.sequence))
         elif command == pdu.ENQUIRE_LINK_RESP:
             self._enquiring = False
+            self._is_answered(frame)
         elif command == pdu.BINDS[self.role] | pdu.RESPONSE:
             self._bound(frame, now)
         elif command == pdu.GENERIC_NACK:
@@ -471,10 +488,21 @@ class Link:
         elif command == pdu.UNBIND:
             self._unbound(frame, now)
         elif command == pdu.UNBIND_RESP:
+            self._is_answered(frame)
             if self.state == State.UNBINDING:
                 self._end("", now)
         elif not command & pdu.RESPONSE and command != pdu.ALERT_NOTIFICATION:
             self._write(pdu.write(pdu.GENERIC_NACK, frame.sequence, status=0x03))
+
+    def _is_answered(self, frame: pdu.Frame) -> None:
+        if self._asked and self._asked[0] == frame.sequence:
+            self._has_read(self._asked[1])
+            self._asked = None
+
+    def _has_read(self, octets: int) -> None:
+        """The server answered what begins there in the stream, so it read all acknowledgements before."""
+        while self._told and self._told[0][0] <= octets:
+            self._told.popleft()[1].fate = Fate.HEARD
 
     def _bound(self, frame: pdu.Frame, now: float) -> None:
         if self.state != State.BINDING or frame.sequence != self._bind_sequence:
@@ -524,6 +552,7 @@ class Link:
             return self._answer(frame.command, frame.sequence, statuses.QUEUE_FULL)
         received = self._received(frame)
         received.ticket = Ticket(self, self._connection, frame.command, frame.sequence, received)
+        received.came = self._clock
         self._unstored += 1
         if not isinstance(received.event, StatusReport):
             self._open[frame.sequence] = received
@@ -562,7 +591,7 @@ class Link:
         if received and status == 0:
             self._unflushed.append((self._written, received))
         elif received:
-            received.lost = True
+            received.fate = Fate.UNHEARD
 
     def _answer(self, command: int, sequence: int, status: int) -> None:
         # message_id is unused here and must be NUL (§4.6.2).
@@ -583,7 +612,7 @@ class Link:
         if self.state == State.DRAINING and (not waiting or now > self._deadline):
             self._enter(State.UNBINDING, now)
             self._deadline = now + _UNBIND_WITHIN
-            self._write(pdu.standard("unbind", self._next()))
+            self._ask("unbind")
             return
         # Where the operator said goodbye, nothing more is to be waited for once all is answered.
         is_done = bool(self.counts.words) and not waiting

@@ -27,7 +27,7 @@ from phones.base import (
     Temporary,
     Throttled,
 )
-from phones.sessions import Received
+from phones.sessions import Fate, Received
 from phones.smpp import link as link_module
 from phones.smpp import pdu
 from phones.smpp.link import Job, Link, State
@@ -652,7 +652,7 @@ def test_what_came_in_is_answered_when_somebody_says_so(status: int, line: Line)
     assert after == [pdu.Frame(pdu.DELIVER_SM_RESP, status, 3, b"\0")]
     [received] = line.desk.received
     assert isinstance(received.event, IncomingSms)
-    assert (received.acked, received.lost) == (status == 0, status != 0)
+    assert received.fate == (Fate.UNHEARD if status else Fate.TOLD)
 
 
 def test_an_acknowledgement_never_reaches_another_connection(line: Line) -> None:
@@ -667,28 +667,77 @@ def test_an_acknowledgement_never_reaches_another_connection(line: Line) -> None
 
     assert stale == []
     assert [frame.sequence for frame in line.turn()] == [3]
-    assert [item.lost for item in line.desk.received] == [True, False]
+    assert [item.fate for item in line.desk.received] == [Fate.UNHEARD, Fate.TOLD]
 
 
-def test_an_acknowledgement_that_may_not_have_arrived_is_lost(line: Line) -> None:
+def test_an_acknowledgement_that_left_may_not_have_been_read(line: Line) -> None:
+    line.say(pdu.DELIVER_SM, 3, DELIVERED)
+    line.say(pdu.DELIVER_SM, 4, DELIVERED)
+    acknowledge(line, 0)
+    acknowledge(line, 1)
+
+    line.turn(octets=17 + 16)  # of the second all but an octet
+    line.lose()
+
+    assert [item.fate for item in line.desk.received] == [Fate.IN_DOUBT, Fate.UNHEARD]
+
+
+def test_what_is_answered_shows_which_acknowledgements_were_read(line: Line) -> None:
+    """A stream is read in order."""
+    line.say(pdu.DELIVER_SM, 3, DELIVERED)
+    acknowledge(line, 0)
+    line.write(jobs=1)
+    line.say(pdu.DELIVER_SM, 4, DELIVERED)
+    [submit] = submits(line.turn())
+    acknowledge(line, 1)
+    line.turn()
+
+    line.answer(submit)
+    line.lose()
+
+    assert [item.fate for item in line.desk.received] == [Fate.HEARD, Fate.IN_DOUBT]
+
+
+def test_who_has_nothing_to_answer_is_asked_once_for_a_sign(line: Line) -> None:
     line.say(pdu.DELIVER_SM, 3, DELIVERED)
     acknowledge(line)
     line.turn()
 
-    line.lose()
+    asked = line.turn(1) + line.turn(1)
+    before = line.desk.received[0].fate
+    line.say(pdu.ENQUIRE_LINK_RESP, asked[0].sequence)
 
-    assert line.desk.received[0].lost
+    assert [frame.command for frame in asked] == [pdu.ENQUIRE_LINK]
+    assert (before, line.desk.received[0].fate) == (Fate.TOLD, Fate.HEARD)
+    assert line.turn(5) == []
 
 
-def test_an_acknowledgement_of_long_ago_has_arrived(line: Line) -> None:
+def test_an_acknowledgement_of_long_ago_was_read(line: Line) -> None:
     line.say(pdu.DELIVER_SM, 3, DELIVERED)
     acknowledge(line)
     line.turn()
-    line.turn(5)
+    line.turn(1)
+    line.say(pdu.SUBMIT_SM_RESP, 99)  # a sign of life, which shows nothing
+    for _ in range(8):
+        line.turn(9)
+        line.say(pdu.SUBMIT_SM_RESP, 99)
 
     line.lose()
 
-    assert (line.desk.received[0].acked, line.desk.received[0].lost) == (True, False)
+    assert line.desk.received[0].fate == Fate.HEARD
+
+
+def test_an_end_in_order_leaves_no_acknowledgement_in_doubt(line: Line) -> None:
+    line.say(pdu.DELIVER_SM, 3, DELIVERED)
+    line.link.drain(line.now, 5)
+    acknowledge(line)
+
+    line.turn()
+    [unbind] = line.turn()
+    line.say(pdu.UNBIND_RESP, unbind.sequence)
+    line.lose()
+
+    assert line.desk.received[0].fate == Fate.HEARD
 
 
 def test_what_leaves_is_known_though_the_socket_is_never_empty(line: Line) -> None:
@@ -698,7 +747,7 @@ def test_what_leaves_is_known_though_the_socket_is_never_empty(line: Line) -> No
 
     line.turn(octets=17)
 
-    assert line.desk.received[0].acked
+    assert line.desk.received[0].fate == Fate.TOLD
 
 
 def test_too_much_that_is_not_stored_yet_is_refused(
