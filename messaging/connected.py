@@ -29,9 +29,11 @@ from messaging import alerts, receiving
 from messaging.outcomes import Claimed, Outcome, record
 from messaging.repetitions import Repetitions
 from messaging.sending import as_outgoing, claim, due, prolong, pump, release
-from phones import leases, limits, live, services
+from phones import accounts, leases, limits, live, services
 from phones.base import (
     Delivery,
+    Event,
+    IncomingSms,
     Misconfigured,
     NoCredit,
     OutgoingSms,
@@ -102,7 +104,10 @@ class Seat(threading.Thread):
         self._owed_reports: list[StatusReport] = []
         self._owed_outcomes: list[Outcome] = []
         self._owed_unsent: list[int] = []
-        self._repetitions = Repetitions(phone, lease)
+        self._account = accounts.name_of(phone)
+        # What the provider tells of them comes here too.
+        self._beside = accounts.beside(phone)
+        self._repetitions = Repetitions(phone, lease, self._ids_beside)
         self._heard_at = lease.heard_at
         self._stop = threading.Event()
         self._stopped = False
@@ -237,10 +242,16 @@ class Seat(threading.Thread):
     def _settle(self, patience: float = 0) -> None:
         """Write what became of messages; what cannot be written now stays owed."""
         if self._owed_reports:
-            receiving.apply(self.phone, self._owed_reports)
+            receiving.apply(self.phone, self._owed_reports, beside=self._ids_beside)
             self._owed_reports = []
         if self._owed_outcomes:
-            record(self.id, self.phone, self._owed_outcomes, patience=patience)
+            record(
+                self.id,
+                self.phone,
+                self._owed_outcomes,
+                patience=patience,
+                beside=self._ids_beside,
+            )
             self._owed_outcomes = []
         if self._owed_unsent:
             release(self.id, self._owed_unsent)
@@ -261,7 +272,7 @@ class Seat(threading.Thread):
                 self._throttles += 1
                 self._throttled_until = now + rest
                 with suppress(QueueDown):
-                    for phone in _of_same_account(self.phone):
+                    for phone in accounts.all_of(self.phone):
                         limits.slow_down(phone, words=throttles[0].words, seconds=rest)
         for error in errors:
             if isinstance(error, Misconfigured):
@@ -291,8 +302,8 @@ class Seat(threading.Thread):
         events = [self._repetitions.named(item) for item in received if item.event]
         unreadable = [item.words for item in received if item.event is None]
         with transaction.atomic():
-            if events:
-                receiving.apply(self.phone, events)
+            for phone, told in self._addressed(events):
+                receiving.apply(phone, told, beside=self._ids_beside)
             if unreadable:
                 Exchange.objects.bulk_create(
                     Exchange(
@@ -304,6 +315,22 @@ class Seat(threading.Thread):
                     )
                     for words in unreadable
                 )
+
+    @property
+    def _ids_beside(self) -> list[int]:
+        return [phone.pk for phone in self._beside]
+
+    def _addressed(self, events: Sequence[Event]) -> list[tuple[Phone, list[Event]]]:
+        """Give each message to the phone of the account that it was written to."""
+        if not self._beside:
+            return [(self.phone, list(events))] if events else []
+        found: dict[int, tuple[Phone, list[Event]]] = {}
+        for event in events:
+            to = event.to if isinstance(event, IncomingSms) else ""
+            phone = accounts.addressee(self.phone, self._beside, to)
+            found.setdefault(phone.pk, (phone, []))[1].append(event)
+        # In one order: two sessions of one account must not wait for each other.
+        return [found[pk] for pk in sorted(found)]
 
     def _trouble(self, error: PhoneError) -> None:
         """The session cannot be had: say it once, to those who can mend it."""
@@ -332,7 +359,7 @@ class Seat(threading.Thread):
         if pace.held:
             self._rest_until = now + min(pace.held, _LOOK_AGAIN)
             return
-        granted, nap = limits.take(self.phone, pace, room)
+        granted, nap = limits.take(self.phone, pace, room, account=self._account)
         if not granted:
             self._rest_until = now + max(nap, 0.001)
             return
@@ -342,7 +369,8 @@ class Seat(threading.Thread):
         self._claimed |= {sms.reference: (sms, message) for sms, message in handed_over}
         self._session.submit([sms for sms, _ in handed_over])
         self._may_be_due = bool(messages) and (len(messages) == granted or due(self.phone).exists())
-        limits.charge(self.phone, pace, sum(message.segments for message in messages) - granted)
+        more = sum(message.segments for message in messages) - granted
+        limits.charge(self.phone, pace, more, account=self._account)
 
     def _is_worth(self, room: int) -> bool:
         return room > 0 and room >= len(self._claimed) * _FREE
@@ -372,6 +400,8 @@ class Seat(threading.Thread):
             self._lease_ends = now + leases.LASTS
             prolong(self.id, [message.pk for _, message in self._claimed.values()])
             self.phone.refresh_from_db(fields=["rate", "resend_unknown", "paused_at"])
+            self._beside = accounts.beside(self.phone)
+            self._repetitions.beside = self._ids_beside
 
     def _show(self) -> None:
         binds = self._session.binds()
@@ -381,12 +411,3 @@ class Seat(threading.Thread):
         if seconds := live.wants_trace(self.phone.pk):
             self._session.watch(seconds)
         live.add_trace(self.phone.pk, self._session.trace())
-
-
-def _of_same_account(phone: Phone) -> list[Phone]:
-    """Give the phones whose provider counts them as one."""
-    account = line(phone).account_name()
-    if not account:
-        return [phone]
-    others = Phone.objects.living().filter(type=phone.type).select_related("workspace")
-    return [other for other in others if line(other).account_name() == account]

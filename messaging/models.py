@@ -433,7 +433,12 @@ class Report(models.Model):
                 fields=["phone", "provider_id"],
                 condition=models.Q(message=None),
                 name="report_parked",
-            )
+            ),
+            models.Index(
+                fields=["phone", "created_at"],
+                condition=models.Q(message=None),
+                name="report_lately",
+            ),
         ]
 
     def __str__(self) -> str:

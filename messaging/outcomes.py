@@ -132,9 +132,16 @@ def _reason(error: Rejected) -> Reason:
 
 
 def record(
-    run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome], *, patience: float = _INSIST
+    run: uuid.UUID,
+    phone: Phone,
+    outcomes: Sequence[Outcome],
+    *,
+    patience: float = _INSIST,
+    beside: Sequence[int] = (),
 ) -> None:
     """Write the outcomes of one run, in one transaction, insisting while the database is away.
+
+    Reports that came too early are looked for at the phone and at those `beside` it (accounts.beside).
 
     One that cannot be stored is written without what the provider said, and costs the others nothing.
     """
@@ -147,7 +154,8 @@ def record(
         _record_apart(run, phone, outcomes, patience)
     # The tick matches them too; a failure here must not take what else is in flight with it.
     with suppress(DatabaseError, *DatabaseAway):
-        reporting.match_parked(phone, [name for o in outcomes if o.sent for name in _names(o.sent)])
+        names = [name for o in outcomes if o.sent for name in _names(o.sent)]
+        reporting.match_parked(phone, names, beside=beside)
 
 
 def _names(sent: Sent) -> tuple[str, ...]:

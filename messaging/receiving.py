@@ -33,15 +33,18 @@ _LONGEST_CALL = 7 * 24 * 3600
 _LONGEST_NUMBER = 20
 
 
-def apply(phone: Phone, events: Sequence[Event]) -> list[int]:
-    """Store what a callback said, in one transaction; give the ids of the messages it was about."""
+def apply(phone: Phone, events: Sequence[Event], *, beside: Sequence[int] = ()) -> list[int]:
+    """Store what a callback said, in one transaction; give the ids of the messages it was about.
+
+    It may report of messages of the phones `beside` it, too: their ids (accounts.beside).
+    """
     reports = [event for event in events if isinstance(event, StatusReport)]
     others = [event for event in events if not isinstance(event, StatusReport)]
     with transaction.atomic():
         # Before anything else is locked: who locks in one order does not wait for each other.
         if any(isinstance(event, IncomingSms) and parts.is_part(event) for event in others):
             parts.lock(phone)
-        about = reporting.apply(phone, reports) if reports else []
+        about = reporting.apply(phone, reports, beside=beside) if reports else []
         return [*about, *(pk for event in others if (pk := _apply(phone, event)))]
 
 

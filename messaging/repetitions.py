@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -36,7 +37,7 @@ _MOST = 10_000
 class _Copy:
     """A message that we have under `name`, since `stored_at`, and that may be repeated as `item` was.
 
-    `at` is when the clock of its doubts began, in seconds. `is_doubtful` = it was marked itself;
+    `at` is when its doubts began, in seconds of the clock. `is_doubtful` = it was marked itself;
     `has_marked` = one more of the same was.
     """
 
@@ -69,8 +70,10 @@ class _Copy:
 class Repetitions:
     """Names what comes in, so that what is repeated is stored once, and nothing else is lost."""
 
-    def __init__(self, phone: Phone, lease: Lease) -> None:
+    def __init__(self, phone: Phone, lease: Lease, beside: Sequence[int] = ()) -> None:
         self._phone = phone
+        # The phones of its account: what a session of theirs has and did not acknowledge may come here.
+        self.beside = beside
         self._before: tuple[datetime, datetime] | None = lease.before
         # When the newest came that is known here.
         self.newest = lease.before[0]
@@ -87,7 +90,7 @@ class Repetitions:
         known = self._copies.pop(event.fingerprint, [])
         copies = [copy for copy in known if not copy.is_settled(now)]
         self._copies[event.fingerprint] = copies
-        copy = _copy_of(event, item, copies, now)
+        copy = self._copy_of(event, item, copies, now)
         self.newest = max(self.newest, copy.stored_at)
         while len(self._copies) > _MOST:
             self._copies.popitem(last=False)
@@ -121,11 +124,11 @@ class Repetitions:
                 workspace=self._phone.workspace_id,
                 send_at__range=(since, until),
                 direction=Direction.IN,
-                phone=self._phone,
+                phone__in=[self._phone.pk, *self.beside],
                 part_set=None,
             )
             parts = IncomingPart.objects.filter(
-                set__phone=self._phone, received_at__range=(since, until)
+                set__phone__in=[self._phone.pk, *self.beside], received_at__range=(since, until)
             )
             found += messages.order_by("-id").values_list("provider_id", "send_at")[:_MOST]
             found += parts.order_by("-id").values_list("provider_id", "received_at")[:_MOST]
@@ -136,19 +139,36 @@ class Repetitions:
             self.newest = max(self.newest, at)
         self._before = None
 
+    def _copy_of(
+        self, event: IncomingSms, item: Received, copies: list[_Copy], now: float
+    ) -> _Copy:
+        """Give what this message is: one of those that we have, or one more."""
+        for copy in copies:
+            if copy.item is item:  # it could not be stored a moment ago
+                return copy
+        for copy in copies:
+            if copy.is_repeated_by(event, item):
+                copy.item, copy.at = item, now
+                return copy
+        doubt = next((copy for copy in copies if copy.may_be_repeated_by(item)), None)
+        if doubt:
+            doubt.has_marked = True
+        copy = _Copy(f"{event.fingerprint}-{uuid.uuid4().hex[:12]}", item, now, timezone.now())
+        copy.is_doubtful = doubt is not None or self._is_in_doubt_beside(event, copies)
+        copies.append(copy)
+        return copy
 
-def _copy_of(event: IncomingSms, item: Received, copies: list[_Copy], now: float) -> _Copy:
-    """Give what this message is: one of those that we have, or one more."""
-    for copy in copies:
-        if copy.item is item:  # it could not be stored a moment ago
-            return copy
-    for copy in copies:
-        if copy.is_repeated_by(event, item):
-            copy.item, copy.at = item, now
-            return copy
-    doubt = next((copy for copy in copies if copy.may_be_repeated_by(item)), None)
-    if doubt:
-        doubt.has_marked = True
-    name = f"{event.fingerprint}-{uuid.uuid4().hex[:12]}"
-    copies.append(_Copy(name, item, now, timezone.now(), is_doubtful=doubt is not None))
-    return copies[-1]
+    def _is_in_doubt_beside(self, event: IncomingSms, own: Sequence[_Copy]) -> bool:
+        """Say whether a session of another phone of the account has the same, and perhaps told nobody."""
+        if not self.beside:
+            return False
+        alike = Message.objects.filter(
+            workspace=self._phone.workspace_id,
+            direction=Direction.IN,
+            phone__in=[self._phone.pk, *self.beside],
+            provider_id__startswith=f"{event.fingerprint}-",
+        ).exclude(provider_id__in=[copy.name for copy in own])
+        return any(
+            alike.filter(send_at__range=(lease.heard_at, lease.until)).exists()
+            for lease in Lease.objects.filter(phone__in=self.beside)
+        )

@@ -19,11 +19,14 @@ from django.utils import timezone
 from lib import bulk, stored
 from messaging import costs
 from messaging.models import Attempt, Direction, Message, Report, Segment
+from phones import accounts
 from phones.base import Delivery, Reason, StatusReport
 from phones.models import Phone
 
 # Parked reports are matched for this long; then they stay listed on the phone's page.
 _PARKED = timedelta(days=2)
+# Reports that overtake the answer by so much are looked for by their other names, too, as it comes.
+_EARLY = timedelta(minutes=1)
 # Rows of one look through what is parked.
 _LOOK = 500
 _RANK = {
@@ -47,34 +50,40 @@ class _Known:
     segment: int = 0
 
 
-def apply(phone: Phone, reports: Sequence[StatusReport]) -> list[int]:
+def apply(
+    phone: Phone, reports: Sequence[StatusReport], *, beside: Sequence[int] = ()
+) -> list[int]:
     """Raise what the reports are about, in the current transaction; give the messages' ids.
 
+    They are looked for among those of the phone, and of the phones `beside` it that share its account.
     What fits no message is parked, once.
     """
-    found = _find(phone, reports)
+    found = _find(phone, reports, beside)
     _raise([(known, report) for report, known in zip(reports, found, strict=True) if known])
     strays = [report for report, known in zip(reports, found, strict=True) if known is None]
     if strays:
         _park(phone, strays)
         # The send may have been recorded between our look and our note; one of the two sees the other.
         names = [report.provider_id for report in strays]
-        transaction.on_commit(lambda: match_parked(phone, names))
+        transaction.on_commit(lambda: match_parked(phone, names, beside=beside))
     return [known.id for known in found if known]
 
 
 # ---- Finding the message ------------------------------------------------------------------------
 
 
-def _find(phone: Phone, reports: Sequence[StatusReport]) -> list[_Known | None]:
+def _find(
+    phone: Phone, reports: Sequence[StatusReport], beside: Sequence[int]
+) -> list[_Known | None]:
     """Give what each report is about: by our reference, else by the provider's ids."""
+    phones = [phone.pk, *beside]
     found = [_by_reference(phone, report) for report in reports]
-    found = _filled(phone, reports, found, lambda report: (report.provider_id,), _by_id)
-    return _filled(phone, reports, found, lambda report: report.aliases, _by_alias)
+    found = _filled(phones, reports, found, lambda report: (report.provider_id,), _by_id)
+    return _filled(phones, reports, found, lambda report: report.aliases, _by_alias)
 
 
 def _filled(
-    phone: Phone,
+    phones: Sequence[int],
     reports: Sequence[StatusReport],
     found: Sequence[_Known | None],
     names_of: Callable[[StatusReport], Iterable[str]],
@@ -85,7 +94,7 @@ def _filled(
     peers = {stored.name(name): report.peer for report in rest for name in names_of(report) if name}
     if not peers:
         return list(found)
-    known = _by_names(phone, peers)
+    known = _by_names(phones, peers)
     return [
         already or choose(known, report) for report, already in zip(reports, found, strict=True)
     ]
@@ -109,7 +118,7 @@ def _by_reference(phone: Phone, report: StatusReport) -> _Known | None:
     return _Known(*row[:3])
 
 
-def _by_names(phone: Phone, peers: Mapping[str, str]) -> dict[str, list[_Known]]:
+def _by_names(phones: Sequence[int], peers: Mapping[str, str]) -> dict[str, list[_Known]]:
     """Give the messages, and segments of messages, that go by these names; the newest first.
 
     `peers` = by name, the number a report is about: one whole message to it is enough.
@@ -118,11 +127,11 @@ def _by_names(phone: Phone, peers: Mapping[str, str]) -> dict[str, list[_Known]]
         return {}
     found: dict[str, list[_Known]] = {}
     cut = set(peers)
-    for pk, peer, name, segments in _rows(_MESSAGES, phone, peers):
+    for pk, peer, name, segments in _rows(_MESSAGES, phones, peers):
         found.setdefault(name, []).append(_Known(pk, peer, name))
         if segments == 1 and _same(peer, peers[name]):
             cut.discard(name)
-    for segment, pk, peer, name in _rows(_SEGMENTS, phone, cut):
+    for segment, pk, peer, name in _rows(_SEGMENTS, phones, cut):
         # It says more than its message, which goes by the name of its first segment.
         others = [known for known in found.get(name, []) if known.id != pk]
         found[name] = [_Known(pk, peer, name, segment), *others]
@@ -132,20 +141,20 @@ def _by_names(phone: Phone, peers: Mapping[str, str]) -> dict[str, list[_Known]]
 # By hand, since this is done for every receipt: Django's query costs more than what it finds. SQLite
 # uses a partial index only where the query has its condition in the same words, and a worse one to sort.
 _MESSAGES = """SELECT m.id, m.peer, m.provider_id, m.segments FROM messaging_message m
-    WHERE m.provider_id = names.value AND NOT (m.provider_id = '') AND m.phone_id = %s
+    WHERE m.provider_id = names.value AND NOT (m.provider_id = '') AND m.phone_id IN ({phones})
     AND m.direction = 'out'"""
 _SEGMENTS = """SELECT s.id, s.message_id, m.peer, s.provider_id FROM messaging_segment s
     JOIN messaging_message m ON m.id = s.message_id
-    WHERE s.provider_id = names.value AND NOT (s.provider_id = '') AND s.phone_id = %s"""
+    WHERE s.provider_id = names.value AND NOT (s.provider_id = '') AND s.phone_id IN ({phones})"""
 
 
-def _rows(query: str, phone: Phone, names: Collection[str]) -> list[tuple[Any, ...]]:
+def _rows(query: str, phones: Sequence[int], names: Collection[str]) -> list[tuple[Any, ...]]:
     """Give what is found under these names, the newest first."""
     if not names:
         return []
-    sql, argument = bulk.each(names, query)
+    sql, argument = bulk.each(names, query.format(phones=", ".join(["%s"] * len(phones))))
     with connection.cursor() as cursor:
-        cursor.execute(sql, [argument, phone.pk])
+        cursor.execute(sql, [argument, *phones])
         return sorted(cursor.fetchall(), key=lambda row: -int(row[0]))
 
 
@@ -343,15 +352,20 @@ def _park(phone: Phone, strays: Sequence[StatusReport]) -> None:
     Report.objects.bulk_create(rows)
 
 
-def match_parked(phone: Phone, provider_ids: Sequence[str]) -> int:
+def match_parked(phone: Phone, provider_ids: Sequence[str], *, beside: Sequence[int] = ()) -> int:
     """Apply the parked reports about these provider ids; give how many found their message."""
-    wanted = [stored.name(name) for name in provider_ids if name]
+    wanted = {stored.name(name) for name in provider_ids if name}
     if not wanted:
         return 0
-    parked = Report.objects.filter(phone=phone, message=None)
+    parked = Report.objects.filter(phone__in=[phone.pk, *beside], message=None)
     if not parked.exists():
         return 0  # nearly always: receipts come after answers
-    return _match(phone, list(parked.filter(provider_id__in=wanted).order_by("id")))
+    named = parked.filter(provider_id__in=wanted).values_list("pk", flat=True)
+    since = timezone.now() - _EARLY
+    lately = parked.filter(created_at__gt=since).order_by("-created_at")
+    rows = lately.values_list("pk", "aliases")[:_LOOK]
+    ids = {*named, *(pk for pk, aliases in rows if not wanted.isdisjoint(aliases))}
+    return _match(phone, list(Report.objects.filter(pk__in=ids).order_by("id")), beside)
 
 
 def match_all_parked() -> int:
@@ -362,15 +376,18 @@ def match_all_parked() -> int:
     by_phone: dict[Phone, list[Report]] = {}
     for row in rows:
         by_phone.setdefault(row.phone, []).append(row)
-    return sum(_match(phone, parked) for phone, parked in by_phone.items())
+    return sum(
+        _match(phone, parked, [other.pk for other in accounts.beside(phone)])
+        for phone, parked in by_phone.items()
+    )
 
 
-def _match(phone: Phone, parked: Sequence[Report]) -> int:
+def _match(phone: Phone, parked: Sequence[Report], beside: Sequence[int]) -> int:
     if not parked:
         return 0
     with transaction.atomic():
         reports = [_said(row) for row in parked]
-        pairs = list(zip(parked, reports, _find(phone, reports), strict=True))
+        pairs = list(zip(parked, reports, _find(phone, reports, beside), strict=True))
         _raise([(known, report) for _, report, known in pairs if known])
         matched = [(row.pk, known.id) for row, _, known in pairs if known]
         if matched:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from lib import rate
 from lib.jobs import SEND, redis
@@ -84,20 +85,26 @@ def release(phone: Phone) -> None:
     redis(SEND).delete(_slow(phone.pk), _hold(phone.pk), _trouble(phone.pk))
 
 
-def take(phone: Phone, pace: Pace, want: int) -> tuple[int, float]:
-    """Take up to `want` segments of the phone's rate: (granted, seconds to wait when none is)."""
+def take(phone: Phone, pace: Pace, want: int, *, account: str = "") -> tuple[int, float]:
+    """Take up to `want` segments of the phone's rate: (granted, seconds to wait when none is).
+
+    With an `account` (accounts.name_of), what its phones take is of one whole: each second of one at its
+    rate is a second less for the others.
+    """
     return rate.take(
-        redis(SEND), _bucket(phone.pk), rate=pace.rate, burst=max(1.0, pace.rate), want=want
+        redis(SEND), _bucket(phone, account), rate=pace.rate, burst=max(1.0, pace.rate), want=want
     )
 
 
-def charge(phone: Phone, pace: Pace, segments: int) -> None:
+def charge(phone: Phone, pace: Pace, segments: int, *, account: str = "") -> None:
     """Settle the difference between what was taken and what was used (negative = give back)."""
-    rate.charge(redis(SEND), _bucket(phone.pk), rate=pace.rate, units=segments)
+    rate.charge(redis(SEND), _bucket(phone, account), rate=pace.rate, units=segments)
 
 
-def _bucket(phone: int) -> str:
-    return f"phone:{phone}"
+def _bucket(phone: Phone, account: str) -> str:
+    if not account:
+        return f"phone:{phone.pk}"
+    return f"account:{blake2b(account.encode(), digest_size=16).hexdigest()}"
 
 
 def _slow(phone: int) -> str:

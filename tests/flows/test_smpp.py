@@ -151,7 +151,12 @@ def bind(
     monkeypatch.setattr(connected, "_BEAT", 0.05)
     made: list[Bound] = []
 
-    def bind(**given: Any) -> Bound:
+    def bind(
+        rate: float = 10_000,
+        address: str = "",
+        workspace: Workspace = workspace,
+        **given: Any,
+    ) -> Bound:
         stored = {
             "host": "127.0.0.1",
             "port": smsc.port,
@@ -163,7 +168,12 @@ def bind(
             **given,
         }
         phone = Phone.objects.create(
-            workspace=workspace, type="smpp", name=f"SMPP {len(made)}", settings=stored, rate=10_000
+            workspace=workspace,
+            type="smpp",
+            name=f"SMPP {len(made)}",
+            settings=stored,
+            rate=rate,
+            address=address,
         )
         return again(phone)
 
@@ -565,6 +575,22 @@ def test_ids_may_be_written_in_two_ways(
     bound.until(bound.all_are("delivered"))
 
 
+def test_an_early_receipt_with_another_notation_of_the_id_waits_for_no_tick(
+    bind: Binding, smsc: Smsc
+) -> None:
+    smsc.set(ids={"base": 16, "width": 8}, receipt_ids={"base": 10, "width": 10})
+    smsc.behave("ok", delay=100)
+    bound = bind()
+    bound.write(count=10)
+    bound.until(lambda: len(smsc.submits) == 10)
+
+    smsc.receipt(10, wait=False)  # 0000000010 of what is to be called 0000000a
+    bound.until(Report.objects.filter(message=None).exists, "an early receipt")
+    bound.until(lambda: states().count("delivered") == 1)
+
+    assert Message.objects.get(status="delivered").provider_id == "a"
+
+
 def test_a_receipt_may_come_in_a_later_session(bind: Binding, smsc: Smsc) -> None:
     bound = bind()
     bound.write()
@@ -641,10 +667,10 @@ def test_a_message_is_acknowledged_only_once_it_is_stored(
     apply = connected.receiving.apply
     troubles = [OperationalError("gone"), OperationalError("still gone")]
 
-    def away(*args: Any) -> Any:
+    def away(*args: Any, **kwargs: Any) -> Any:
         if troubles:
             raise troubles.pop()
-        return apply(*args)
+        return apply(*args, **kwargs)
 
     monkeypatch.setattr(connected.receiving, "apply", away)
     bound = bind()
@@ -660,10 +686,10 @@ def test_what_can_never_be_stored_is_kept_raw_and_costs_the_others_nothing(
 ) -> None:
     apply = connected.receiving.apply
 
-    def picky(phone: Phone, events: Any) -> Any:
+    def picky(phone: Phone, events: Any, **kwargs: Any) -> Any:
         if any(event.text == "bad" for event in events):
             raise ValueError
-        return apply(phone, events)
+        return apply(phone, events, **kwargs)
 
     monkeypatch.setattr(connected.receiving, "apply", picky)
     bound = bind()
@@ -984,6 +1010,114 @@ def test_a_lease_is_renewed_and_shown(
 
     told = live.binds_of(bound.phone.pk) or []
     assert [(one["state"], one["in_flight"]) for one in told] == [("bound", 1)]
+
+
+# ---- Phones of one account ----------------------------------------------------------------------
+
+
+def turn_all(*bound: Bound) -> Callable[[Callable[[], bool]], None]:
+    def until(holds: Callable[[], bool]) -> None:
+        bound[0].until(lambda: all(one.seat.turn() is None for one in bound[1:]) and holds())
+
+    return until
+
+
+def test_phones_of_one_account_share_its_rate(bind: Binding, smsc: Smsc) -> None:
+    one, two = bind(rate=5), bind(rate=5)
+    until = turn_all(one, two)
+    one.until_bound()
+    two.until_bound()
+
+    one.write(count=5)
+    one.until(lambda: states().count("sent") == 5)
+    two.write(count=5, first=5)
+    end = time.monotonic() + 0.3  # alone it would have sent its five at once
+    until(lambda: time.monotonic() > end)
+
+    assert states().count("sent") <= 7
+
+
+def test_a_receipt_finds_the_message_of_another_phone_of_the_account(
+    bind: Binding, smsc: Smsc
+) -> None:
+    one = bind()
+    one.write()
+    one.until(one.all_are("sent"))
+    one.end()
+
+    two = bind()
+    smsc.receipt(1, wait=False)
+
+    two.until(two.all_are("delivered"))
+
+
+def test_a_receipt_that_is_early_elsewhere_waits_for_its_message(bind: Binding, smsc: Smsc) -> None:
+    smsc.behave("ok", delay=200)
+    two = bind()
+    one = bind()
+    two.until_bound()
+    one.until_bound()
+    one.write()
+    one.until(lambda: len(smsc.submits) == 1)
+    while not Report.objects.exists():  # on whichever bind
+        smsc.receipt(1, id="1", wait=False)
+        two.seat.turn()
+        two.seat.turn()
+
+    one.until(one.all_are("delivered"))
+
+
+def test_a_message_goes_to_the_phone_of_the_account_it_was_written_to(
+    bind: Binding, smsc: Smsc
+) -> None:
+    two = bind(source="+33700000002", address="+33700000002")
+    two.end()
+    one = bind(source="+33700000001", address="+33700000001")
+    one.until_bound()
+
+    deliver(smsc, "For two", to="33700000002")
+    deliver(smsc, LONG, to="33700000002", split="udh8")
+    deliver(smsc, "For nobody", to="33700000003")
+    one.until(lambda: len(inbox()) == 3)
+
+    found = dict(Message.objects.values_list("text", "phone"))
+    assert found == {"For two": two.phone.pk, LONG: two.phone.pk, "For nobody": one.phone.pk}
+
+
+def test_nothing_of_an_account_crosses_workspaces(bind: Binding, smsc: Smsc) -> None:
+    theirs = bind(address="+33700000002", workspace=Workspace.objects.create(name="Others"))
+    theirs.write()
+    theirs.until(theirs.all_are("sent"))
+    theirs.end()
+    ours = bind()
+    ours.until_bound()
+
+    smsc.receipt(1, wait=False)
+    deliver(smsc, "Oui", to="33700000002")
+    ours.until(lambda: smsc.statuses == [0, 0])
+
+    assert states() == ["sent"]
+    assert Message.objects.get(direction="in").phone == ours.phone
+    assert Report.objects.get().phone == ours.phone
+
+
+def test_what_another_phone_of_the_account_has_is_marked_when_it_comes_again(
+    bind: Binding, smsc: Smsc
+) -> None:
+    one = bind()
+    one.until_bound()
+    one.never_acknowledges()
+    deliver(smsc, "Oui")
+    one.until(incoming("Oui"))
+    two = bind()
+    two.until_bound()
+    one.die()
+
+    two.until(lambda: smsc.statuses.count(0) == 1)
+    deliver(smsc, "Oui")
+    two.until(lambda: len(inbox()) == 3)
+
+    assert doubtful()[0] == "Oui"
 
 
 # ---- Testing the connection ---------------------------------------------------------------------

@@ -495,7 +495,7 @@ def test_what_is_due_is_found_without_looking_through_history(line) -> None:
 def test_a_failure_to_match_reports_leaves_the_results_of_a_run_alone(
     write, send, scripted, monkeypatch
 ) -> None:
-    def away(*_: Any) -> Any:
+    def away(*_: Any, **__: Any) -> Any:
         raise OperationalError("The database went away.")
 
     monkeypatch.setattr(outcomes.reporting, "match_parked", away)

@@ -63,7 +63,7 @@ class Smpp(PhoneType):
 
     def account_name(self) -> str:
         profile = self._profile
-        return f"{profile.system_id}@{profile.host}:{profile.port}"
+        return f"{profile.system_id}@{profile.host.lower()}:{profile.port}"
 
     def session(self) -> Session:
         return SmppSession(
