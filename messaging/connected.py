@@ -109,7 +109,7 @@ class Seat(threading.Thread):
         self._beside = accounts.beside(phone)
         self._repetitions = Repetitions(phone, lease, self._ids_beside)
         self._heard_at = lease.heard_at
-        self._stop = threading.Event()
+        self._stopping = threading.Event()
         self._stopped = False
         self._may_be_due = True
         self._looked = 0.0
@@ -128,7 +128,7 @@ class Seat(threading.Thread):
 
     def stop(self) -> None:
         """End in order. From any thread, again and again."""
-        self._stop.set()
+        self._stopping.set()
         self._session.nudge()
 
     def run(self) -> None:
@@ -163,7 +163,7 @@ class Seat(threading.Thread):
 
     def turn(self) -> None:
         """Wait for news, and do what they ask for. Never raises."""
-        if self._stop.is_set() and not self._stopped:
+        if self._stopping.is_set() and not self._stopped:
             self._stopped = True
             self._session.stop(DRAIN)
         try:

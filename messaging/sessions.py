@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from lib import processes
 from lib.jobs import QueueDown, redis
 from lib.stored import DatabaseAway
 from lib.vault import Unreadable
@@ -33,6 +34,12 @@ LEASE = 15
 # Seconds of rest before a session that ended by itself begins again, doubling while it keeps ending,
 # and the life after which an end counts as the first.
 _REST, _LONGEST_REST, _STEADY = 1.0, 60.0, 60.0
+# Of two that find the same dead keeper's lease, one gets it.
+_REPLACE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+return 1
+"""
 
 
 class Session(Protocol):
@@ -51,11 +58,13 @@ class Sort:
     suits   says whether phones of a type may need one
     needed  says whether a phone of such a type does, by its full settings
     begin   begins it
+    free    says whether nothing of a session before still stands in its way
     """
 
     suits: Callable[[Kind], bool]
     begin: Callable[[Phone], Session]
     needed: Callable[[Kind, Mapping[str, Any]], bool] = lambda kind, settings: True
+    free: Callable[[Phone], bool] = lambda phone: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +99,7 @@ class Keeper:
 
     def __init__(self, *sorts: Sort) -> None:
         self._sorts = sorts
-        self._owner = uuid.uuid4().hex
+        self._owner = f"{uuid.uuid4().hex} {processes.me()}"
         self._running: dict[int, _Running] = {}
         self._rests: dict[int, _Rest] = {}
 
@@ -105,7 +114,8 @@ class Keeper:
             self._stop_unwanted({pk: plan for pk, (_, plan) in wanted.items()})
             self._forget_ended()
             for pk, (phone, plan) in wanted.items():
-                if pk not in self._running and self._has_rested(pk, plan) and self._lease(pk):
+                is_idle = pk not in self._running and self._has_rested(pk, plan)
+                if is_idle and self._lease(pk) and plan.sort.free(phone):
                     self._begin(phone, plan)
         except (QueueDown, *DatabaseAway) as error:
             logger.warning("Sessions stay as they are: %s", error)
@@ -177,10 +187,18 @@ class Keeper:
         self._running[phone.pk] = _Running(plan.sort.begin(phone), plan, time.monotonic())
 
     def _lease(self, pk: int) -> bool:
-        """Take or renew the lease of a phone; say whether it is ours. Raises QueueDown."""
+        """Take or renew the lease of a phone; say whether it is ours. Raises QueueDown.
+
+        That of a keeper that has died on this machine is free at once.
+        """
         if redis().set(_key(pk), self._owner, nx=True, ex=LEASE):
             return True
-        return self._is_ours(pk) and bool(redis().expire(_key(pk), LEASE))
+        held = redis().get(_key(pk)) or b""
+        if held == self._owner.encode():
+            return bool(redis().expire(_key(pk), LEASE))
+        if not processes.has_ended(held.decode().partition(" ")[2]):
+            return False
+        return bool(redis().eval(_REPLACE, 1, _key(pk), held, self._owner, LEASE))
 
     def _release(self, pk: int) -> None:
         if self._is_ours(pk):

@@ -10,9 +10,10 @@ import socket
 import uuid
 from datetime import datetime, timedelta
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from lib import processes
 from phones.models import Lease, Phone
 
 # Seconds that a lease lasts unless it is renewed, and between two renewals.
@@ -31,12 +32,15 @@ def take(phone: Phone, owner: uuid.UUID | None = None) -> Lease | None:
     """
     now = timezone.now()
     before, _ = Lease.objects.get_or_create(phone=phone, defaults={"until": now})
+    if not is_free(before):
+        return None
     owner = owner or uuid.uuid4()
-    free = Q(owner=None) | Q(until__lt=now)
-    taken = Lease.objects.filter(free, phone=phone, epoch=before.epoch).update(
+    # As it was read: who renews it meanwhile keeps it.
+    taken = Lease.objects.filter(pk=before.pk, epoch=before.epoch, until=before.until).update(
         owner=owner,
         epoch=F("epoch") + 1,
         host=socket.gethostname()[:100],
+        process=processes.me(),
         until=now + timedelta(seconds=LASTS),
     )
     if not taken:
@@ -44,6 +48,11 @@ def take(phone: Phone, owner: uuid.UUID | None = None) -> Lease | None:
     lease = Lease.objects.get(phone=phone, owner=owner)
     lease.before = before.heard_at, before.until
     return lease
+
+
+def is_free(lease: Lease) -> bool:
+    """Say whether nobody holds it: it ended, or its holder has died on this machine."""
+    return lease.owner is None or lease.until < timezone.now() or processes.has_ended(lease.process)
 
 
 def renew(lease: Lease, *, heard_at: datetime) -> bool:
@@ -75,4 +84,5 @@ def bury(owner: uuid.UUID) -> None:
 
 def held(phone: Phone) -> Lease | None:
     """Give the lease of a phone while somebody holds it."""
-    return Lease.objects.filter(phone=phone, until__gt=timezone.now()).exclude(owner=None).first()
+    lease = Lease.objects.filter(phone=phone).first()
+    return None if lease is None or is_free(lease) else lease

@@ -150,13 +150,15 @@ class Lease(models.Model):
     """Who holds the session of a connected phone, and until when unless it is renewed.
 
     `epoch` rises with each new holder: who holds an older one may neither claim nor send. The provider knows
-    that we have what came in before `heard_at`; what came later it may tell again.
+    that we have what came in before `heard_at`; what came later it may tell again. `process` is the holder's
+    name by lib.processes.
     """
 
     phone = models.OneToOneField(Phone, models.CASCADE, related_name="lease")
     epoch = models.PositiveBigIntegerField(default=0)
     owner = models.UUIDField(null=True, blank=True)
     host = models.CharField(max_length=100, blank=True)
+    process = models.CharField(max_length=120, blank=True)
     until = models.DateTimeField()
     heard_at = models.DateTimeField(default=timezone.now)
     # `heard_at` and `until` of the holder before this one; not stored.

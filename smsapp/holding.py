@@ -39,4 +39,8 @@ class Holding:
         return True
 
 
-HOLDINGS = Sort(suits=lambda kind: kind.connected, begin=Holding)
+HOLDINGS = Sort(
+    suits=lambda kind: kind.connected,
+    begin=Holding,
+    free=lambda phone: leases.held(phone) is None,
+)

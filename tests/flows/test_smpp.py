@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from accounts.models import User, Workspace
+from bench.site import descendants
 from lib import gsm
 from lib.http import NotSent
 from lib.jobs import QueueDown
 from messaging import connected
 from messaging.connected import Seat
 from messaging.models import Attempt, Message, Report, Segment, Status
+from messaging.receiving import show_partial
+from messaging.sweeping import end_leases
 from phones import leases, limits, live
 from phones.base import Misconfigured, PhoneError, Temporary
 from phones.lines import line
@@ -140,7 +149,7 @@ def write_one(phone: Phone, text: str, to: str) -> Message:
     )
 
 
-Binding = Callable[..., Bound]
+Binding = Callable[..., Any]
 
 
 @pytest.fixture
@@ -152,11 +161,12 @@ def bind(
     made: list[Bound] = []
 
     def bind(
+        start: bool = True,
         rate: float = 10_000,
         address: str = "",
         workspace: Workspace = workspace,
         **given: Any,
-    ) -> Bound:
+    ) -> Any:
         stored = {
             "host": "127.0.0.1",
             "port": smsc.port,
@@ -175,7 +185,7 @@ def bind(
             rate=rate,
             address=address,
         )
-        return again(phone)
+        return again(phone) if start else phone
 
     def again(phone: Phone) -> Bound:
         made.append(Bound(phone))
@@ -865,6 +875,28 @@ def test_parts_in_any_order_become_one_message(split: str, bind: Binding, smsc: 
     bound.until(incoming(LONG))
 
 
+def test_a_part_that_never_comes_is_shown_and_one_that_comes_late_is_put_in(
+    bind: Binding, smsc: Smsc, settings: Any
+) -> None:
+    bound = bind()
+    bound.until_bound()
+    first, *others = smsc.parts(LONG, split="udh8")
+    smsc.deliver(others[-1], wait=False)
+    bound.until(lambda: smsc.statuses == [0])
+
+    settings.PARTS_WAIT = 0
+    show_partial()
+    shown = Message.objects.values_list("text", "partial").get()
+    for part in (first, *others[:-1]):
+        smsc.deliver(part, wait=False)
+
+    bound.until(incoming(LONG))
+    assert shown[0].startswith("[…]")
+    assert LONG.endswith(shown[0].removeprefix("[…]"))
+    assert shown[1]
+    assert not Message.objects.get().partial
+
+
 def test_what_cannot_be_read_is_kept_and_acknowledged(bind: Binding, smsc: Smsc) -> None:
     bound = bind()
     bound.until_bound()
@@ -977,6 +1009,31 @@ def test_the_lease_of_who_is_known_to_be_dead_is_free_at_once(bind: Binding) -> 
     leases.bury(owner)
 
     assert leases.take(bound.phone)
+
+
+def test_the_lease_of_a_process_that_died_on_this_machine_is_free_at_once(bind: Binding) -> None:
+    bound = bind()
+    Lease.objects.update(until=timezone.now() + timedelta(seconds=20))
+    alive = leases.take(bound.phone)
+
+    Lease.objects.update(process=Lease.objects.get().process + "1")  # it began at another time
+
+    assert alive is None
+    assert leases.held(bound.phone) is None
+    assert leases.take(bound.phone)
+
+
+def test_a_seat_can_be_waited_for(bind: Binding) -> None:
+    phone = bind(start=False)
+    lease = leases.take(phone)
+    assert lease
+    seat = Seat(phone, lease)
+    seat.start()
+    seat.stop()
+
+    seat.join(PATIENCE)
+
+    assert not seat.is_alive()
 
 
 def test_who_lost_the_lease_claims_nothing_more(
@@ -1118,6 +1175,66 @@ def test_what_another_phone_of_the_account_has_is_marked_when_it_comes_again(
     two.until(lambda: len(inbox()) == 3)
 
     assert doubtful()[0] == "Oui"
+
+
+# ---- Keepers: processes of their own, as on two hosts -------------------------------------------
+
+
+@contextmanager
+def keeper() -> Iterator[subprocess.Popen[bytes]]:
+    """Run `manage.py sessions` on the test's own database and queue server."""
+    given = {
+        "DATA_DIR": str(settings.DATA_DIR),
+        "DATABASE_URL": f"sqlite:///{connection.settings_dict['NAME']}",
+        "REDIS_URL": settings.REDIS_URL,
+        "SECRET_KEY": settings.SECRET_KEY,
+        "FIELD_KEYS": settings.FIELD_KEYS[0],
+        "ALLOW_PRIVATE_ADDRESSES": "127.0.0.1",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "sessions"], env={**os.environ, **given}
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + 2 * PATIENCE
+    while not holds():
+        assert time.monotonic() < end, f"It waited for {what}: {states()}"
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="The keepers need the test's database.")
+def test_a_second_keeper_takes_over_from_one_that_was_killed(bind: Binding, smsc: Smsc) -> None:
+    smsc.behave("mute", times=5)
+    phone = bind(start=False, window=5)
+    for index in range(12):
+        write_one(phone, "Bonjour", number(index))
+    deliver(smsc, "Oui")
+
+    with keeper() as one, keeper() as two:
+        smsc.wait_for_submits(5)
+        wait_until(lambda: inbox() == ["Oui"], "a reply")
+        sessions = [(keeps, descendants(keeps.pid)) for keeps in (one, two)]
+        [(first, [session])] = [(keeps, found) for keeps, found in sessions if found]
+        first.kill()
+        session.signal(signal.SIGKILL)
+        killed_at = time.monotonic()
+        deliver(smsc, "Oui")
+        smsc.wait_until(lambda: len(smsc._of("submit")) == 12, "the rest")
+        took = time.monotonic() - killed_at
+        Message.objects.filter(status="sending").update(lease_until=timezone.now())
+        wait_until(lambda: states().count("sent") == 7, "the answers")
+        wait_until(lambda: len(inbox()) == 2, "the second reply")
+    end_leases()
+
+    assert Counter(states()) == {"sent": 7, "unknown": 5}
+    assert set(sent_to(smsc).values()) == {1}
+    assert took < 10  # and not until two leases ended
 
 
 # ---- Testing the connection ---------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from lib import processes
 from lib.jobs import redis
 from messaging import watching
 from messaging.models import Message
@@ -65,6 +66,38 @@ def test_a_phone_that_needs_one_gets_one_session(
     keeper.look()
 
     assert living(begun) == [line.pk]
+
+
+def test_what_a_keeper_had_that_died_on_this_machine_is_taken_over_at_once(
+    line: Phone, begun: list[Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = fake_keeper(begun), fake_keeper(begun)
+    first.look()
+    second.look()
+    before = second.phones()
+
+    monkeypatch.setattr(processes, "has_ended", lambda name: name == processes.me())
+    second.look()
+    first.look()
+
+    assert (before, second.phones()) == ([], [line.pk])
+    assert not begun[1].ended
+
+
+def test_nothing_begins_while_something_stands_in_its_way(line: Phone, begun: list[Fake]) -> None:
+    ways: list[bool] = [True, False]
+    sort = Sort(
+        suits=lambda kind: kind.slug == "scripted",
+        begin=lambda phone: begun.append(Fake(phone)) or begun[-1],  # type: ignore[func-returns-value]
+        free=lambda phone: ways.pop(),
+    )
+    keeper = Keeper(sort)
+
+    keeper.look()
+    meanwhile = list(begun)
+    keeper.look()
+
+    assert (meanwhile, living(begun)) == ([], [line.pk])
 
 
 @pytest.mark.parametrize("change", ["pause", "delete"])
