@@ -25,8 +25,8 @@ from django.db import DatabaseError, connection, transaction
 from lib import stored
 from lib.jobs import QueueDown, awake, enqueue, wake
 from lib.stored import DatabaseAway
-from messaging import alerts, receiving
-from messaging.outcomes import Claimed, Outcome, record
+from messaging import alerts, receiving, reporting
+from messaging.outcomes import Claimed, Outcome, names_of, record, write
 from messaging.repetitions import Repetitions
 from messaging.sending import as_outgoing, claim, due, prolong, pump, release
 from phones import accounts, leases, limits, live, services
@@ -55,10 +55,15 @@ DRAIN = 10.0
 _INSIST = 60.0
 # Seconds between two looks for due messages that no wake-up told of, and to wait where it fails.
 _LOOK_AGAIN, _TROUBLE = 5.0, 1.0
+# Seconds that a pace is believed, which may have changed elsewhere.
+_PACE_AGAIN = 0.1
 # Seconds between two beats: the lease, what people watch.
 _BEAT = 1.0
-# Part of the window that must be free before more is claimed: handfuls, not single messages.
-_FREE = 0.25
+# Part of the window that must be free before more is claimed: handfuls, not single messages. And the part
+# that is claimed at once where the provider takes longer than we do.
+_PART = 0.2
+# Share of the newest turn in how long turns take.
+_NEW = 0.1
 # Longest rest after throttles that follow one another, in seconds.
 _LONGEST_REST = 30.0
 # Messages that were given up as unknown and whose late answer is still welcome.
@@ -113,9 +118,13 @@ class Seat(threading.Thread):
         self._stopped = False
         self._may_be_due = True
         self._looked = 0.0
+        self._pace: limits.Pace | None = None
+        self._paced = 0.0
         self._rest_until = 0.0
         self._throttled_until = 0.0
         self._throttles = 0
+        # Seconds that the provider takes to answer, and we to write that down and to claim anew.
+        self._answers_after = self._took = 0.0
         self._beaten = 0.0
         self._told = ""
         # Called, in this thread, once it is over.
@@ -202,6 +211,8 @@ class Seat(threading.Thread):
         self._owed_outcomes += outcomes
         gone = (self._claimed.pop(sms.reference, None) for sms in news.unsent)
         self._owed_unsent += [claimed[1].pk for claimed in gone if claimed]
+        if self._is_plain(news) and self._go_on(news.received):
+            return
         try:
             self._settle()
         finally:
@@ -210,6 +221,50 @@ class Seat(threading.Thread):
         for error in news.troubles:
             self._trouble(error)
         self._learn([outcome.error for outcome in outcomes])
+
+    def _is_plain(self, news: News) -> bool:
+        """Say whether all went well, and reports came in and nothing else."""
+        return (
+            not (self._stopped or self._beside or news.troubles)
+            and not (self._owed_unsent or self._owed_reports)
+            and bool(self._owed_outcomes or news.received)
+            and all(outcome.sent for outcome in self._owed_outcomes)
+            and all(isinstance(item.event, StatusReport) for item in news.received)
+        )
+
+    def _go_on(self, received: Sequence[Received]) -> bool:
+        """Record, store, and claim anew, in one transaction: a commit costs as much as ten messages.
+
+        Say whether that was possible; else nothing has happened, and each is to be done by itself.
+        """
+        began = time.monotonic()
+        outcomes, claimed = self._owed_outcomes, list[Claimed]()
+        reports = [item.event for item in received if isinstance(item.event, StatusReport)]
+        try:
+            granted, pace = self._granted()
+            with transaction.atomic():
+                if outcomes:
+                    write(self.id, self.phone, outcomes)
+                    reporting.match_parked(self.phone, names_of(outcomes))
+                if reports:
+                    reporting.apply(self.phone, reports)
+                if granted:
+                    claimed = claim(self.phone, self.id, granted, lease=self._lease)
+        except DatabaseAway:
+            connection.close()
+            self._session.acknowledge(received, stored=False)
+            raise
+        except (QueueDown, leases.Lost, DatabaseError, ValueError, TypeError) as error:
+            logger.info("Phone %s does one thing after the other: %s", self.phone.pk, error)
+            return False
+        if outcomes:
+            self._owed_outcomes = []
+            self._throttles = 0
+        self._session.acknowledge(received, stored=True)
+        if pace:
+            self._submit(claimed, granted, pace)
+        self._took += (time.monotonic() - began - self._took) * _NEW
+        return True
 
     def _outcomes(self, results: Sequence[tuple[OutgoingSms, Sent | PhoneError]]) -> list[Outcome]:
         """Give what became of messages, also where that is heard after they were given up."""
@@ -271,6 +326,7 @@ class Seat(threading.Thread):
                 rest = min(seconds, _LONGEST_REST)
                 self._throttles += 1
                 self._throttled_until = now + rest
+                self._pace = None
                 with suppress(QueueDown):
                     for phone in accounts.all_of(self.phone):
                         limits.slow_down(phone, words=throttles[0].words, seconds=rest)
@@ -349,22 +405,41 @@ class Seat(threading.Thread):
 
     def _hand_over(self) -> None:
         """Claim what the window and the rate have room for."""
+        granted, pace = self._granted()
+        if pace:
+            messages = claim(self.phone, self.id, granted, lease=self._lease)
+            self._submit(messages, granted, pace)
+
+    def _granted(self) -> tuple[int, limits.Pace | None]:
+        """Give how many may be claimed now, and at which pace; (0, None) where none is to be."""
         now = time.monotonic()
         if now - self._looked > _LOOK_AGAIN:
             self._may_be_due = True
         room = self._session.room()
         if not self._may_be_due or now < self._rests_until or not self._is_worth(room):
-            return
-        pace = limits.pace(self.phone)
+            return 0, None
+        if self._answers_after > self._took:
+            # Some fly while others are written down: the provider's time is not lost to us.
+            room = min(room, max(1, int((room + len(self._claimed)) * _PART)))
+        pace = self._pace_now(now)
         if pace.held:
             self._rest_until = now + min(pace.held, _LOOK_AGAIN)
-            return
+            return 0, None
         granted, nap = limits.take(self.phone, pace, room, account=self._account)
         if not granted:
             self._rest_until = now + max(nap, 0.001)
-            return
+            return 0, None
         self._looked = now
-        messages = claim(self.phone, self.id, granted, lease=self._lease)
+        return granted, pace
+
+    def _pace_now(self, now: float) -> limits.Pace:
+        """Give the pace, some moments old at most."""
+        if self._pace is None or now > self._paced + _PACE_AGAIN:
+            self._pace, self._paced = limits.pace(self.phone), now
+        return self._pace
+
+    def _submit(self, messages: Sequence[Claimed], granted: int, pace: limits.Pace) -> None:
+        """Hand over what was claimed, of so many granted."""
         handed_over = [(as_outgoing(message), message) for message in messages]
         self._claimed |= {sms.reference: (sms, message) for sms, message in handed_over}
         self._session.submit([sms for sms, _ in handed_over])
@@ -373,7 +448,7 @@ class Seat(threading.Thread):
         limits.charge(self.phone, pace, more, account=self._account)
 
     def _is_worth(self, room: int) -> bool:
-        return room > 0 and room >= len(self._claimed) * _FREE
+        return room > 0 and room >= len(self._claimed) * _PART
 
     def _beat(self) -> None:
         """Renew the lease, learn what people changed, show how it is."""
@@ -400,6 +475,7 @@ class Seat(threading.Thread):
             self._lease_ends = now + leases.LASTS
             prolong(self.id, [message.pk for _, message in self._claimed.values()])
             self.phone.refresh_from_db(fields=["rate", "resend_unknown", "paused_at"])
+            self._pace = None
             self._beside = accounts.beside(self.phone)
             self._repetitions.beside = self._ids_beside
 
@@ -407,6 +483,7 @@ class Seat(threading.Thread):
         binds = self._session.binds()
         if any(bind.state == "bound" for bind in binds):
             self._told = ""
+        self._answers_after = max((bind.answer_ms or 0) for bind in binds) / 1000
         live.show(self.phone.pk, [asdict(bind) for bind in binds])
         if seconds := live.wants_trace(self.phone.pk):
             self._session.watch(seconds)

@@ -154,12 +154,13 @@ def record(
         _record_apart(run, phone, outcomes, patience)
     # The tick matches them too; a failure here must not take what else is in flight with it.
     with suppress(DatabaseError, *DatabaseAway):
-        names = [name for o in outcomes if o.sent for name in _names(o.sent)]
-        reporting.match_parked(phone, names, beside=beside)
+        reporting.match_parked(phone, names_of(outcomes), beside=beside)
 
 
-def _names(sent: Sent) -> tuple[str, ...]:
-    return sent.provider_ids or (sent.provider_id,)
+def names_of(outcomes: Sequence[Outcome]) -> list[str]:
+    """Give the provider's ids in some outcomes: of each message, or of each of its segments."""
+    sent = [outcome.sent for outcome in outcomes if outcome.sent]
+    return [name for one in sent for name in (one.provider_ids or (one.provider_id,))]
 
 
 def _insist(run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome], patience: float) -> None:
@@ -170,7 +171,7 @@ def _insist(run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome], patience:
     while True:
         try:
             with transaction.atomic():
-                return _record(run, phone, outcomes)
+                return write(run, phone, outcomes)
         except DatabaseAway as error:
             if time.monotonic() >= deadline:
                 raise
@@ -220,7 +221,8 @@ _ASSIGN = f"""
 """
 
 
-def _record(run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome]) -> None:
+def write(run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome]) -> None:
+    """Write the outcomes of one run, in the current transaction."""
     now = timezone.now()
     verdicts = [(outcome, judge(outcome, phone, now)) for outcome in outcomes]
     claim = Message._meta.get_field("claim").get_db_prep_value(run, connection)

@@ -357,15 +357,26 @@ def match_parked(phone: Phone, provider_ids: Sequence[str], *, beside: Sequence[
     wanted = {stored.name(name) for name in provider_ids if name}
     if not wanted:
         return 0
-    parked = Report.objects.filter(phone__in=[phone.pk, *beside], message=None)
-    if not parked.exists():
+    if not _is_any_parked([phone.pk, *beside]):
         return 0  # nearly always: receipts come after answers
+    parked = Report.objects.filter(phone__in=[phone.pk, *beside], message=None)
     named = parked.filter(provider_id__in=wanted).values_list("pk", flat=True)
     since = timezone.now() - _EARLY
     lately = parked.filter(created_at__gt=since).order_by("-created_at")
     rows = lately.values_list("pk", "aliases")[:_LOOK]
     ids = {*named, *(pk for pk, aliases in rows if not wanted.isdisjoint(aliases))}
     return _match(phone, list(Report.objects.filter(pk__in=ids).order_by("id")), beside)
+
+
+def _is_any_parked(phones: Sequence[int]) -> bool:
+    # By hand: it is asked for each handful of messages.
+    those = ", ".join(["%s"] * len(phones))
+    sql = (
+        f"SELECT 1 FROM messaging_report WHERE phone_id IN ({those}) AND message_id IS NULL LIMIT 1"  # noqa: S608
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, phones)
+        return cursor.fetchone() is not None
 
 
 def match_all_parked() -> int:

@@ -17,7 +17,8 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -72,6 +73,8 @@ _Flight = Future[list[Outcome]]
 # {number: its carrier's slug, or why it has none}
 _Carriers = Mapping[str, str | Rejected]
 _NO_CARRIERS: _Carriers = {}
+# Stands for the present moment in a query that is written down once.
+_SOME_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 # In the very words of the index `message_order`: SQLite takes a partial index for an IN only where it
 # reads the same values as text, and would else look through all the phone has ever sent.
 _UNDER_WAY = RawSQL("status IN ('queued', 'sending')", [], BooleanField())
@@ -84,7 +87,12 @@ def due(phone: Phone) -> QuerySet[Message]:
     people read what we wrote in the order we wrote it. It waits, too, while the carrier of its number is
     looked up.
     """
-    now = timezone.now()
+    asker = asker_of(phone)
+    return _due(phone.pk, phone.workspace_id if asker else None, timezone.now())
+
+
+def _due(phone: int, known_in: int | None, now: datetime) -> QuerySet[Message]:
+    """Give what is due; with a workspace's id, only to numbers whose carriers are known there."""
     earlier = Message.objects.filter(
         _UNDER_WAY,
         ~Q(status=Status.QUEUED, send_at__gt=now),
@@ -96,8 +104,8 @@ def due(phone: Phone) -> QuerySet[Message]:
     )
     # A scalar, not Exists: PostgreSQL would join the queue with itself until it has statistics.
     candidates = Message.objects.alias(earlier=Subquery(earlier.values("id")[:1]))
-    if asker_of(phone):
-        known = NumberCarrier.objects.filter(workspace=phone.workspace_id, number=OuterRef("peer"))
+    if known_in is not None:
+        known = NumberCarrier.objects.filter(workspace=known_in, number=OuterRef("peer"))
         candidates = candidates.alias(known=Subquery(known.values("id")[:1])).exclude(known=None)
     return candidates.filter(
         earlier=None,
@@ -116,28 +124,50 @@ def claim(
     """Make up to `limit` due messages ours, durably, in one statement, and give them.
 
     `alike` = only those that one request can carry: they say the same, and have no picture.
-    With a `lease`, only while it is ours. Raises leases.Lost.
+    With a `lease`, only while it is ours. Within a transaction they are ours once that ends.
+    Raises leases.Lost.
     """
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         if lease:
             leases.hold(lease)
-        chosen = _alike(due(phone)) if alike else due(phone)
-        if chosen is None:
-            return []
-        rows = _take(chosen[:limit], run)
+        if alike:
+            chosen = _alike(due(phone))
+            if chosen is None:
+                return []
+            rows = _take(*_first_of(chosen, limit), run)
+        else:
+            rows = _take(*_first_due(phone, limit), run)
         media = _media_of([row[0] for row in rows]) if phone.kind.can.mms_out else {}
     return [_claimed(row, media) for row in sorted(rows, key=lambda row: (row[1], row[2], row[0]))]
+
+
+def _first_of(chosen: QuerySet[Message], limit: int) -> tuple[str, Sequence[Any]]:
+    """Give SQL for the ids of the first, locked as they are chosen, and its arguments."""
+    ids = chosen[:limit].values("pk")
+    if connection.features.has_select_for_update_skip_locked:
+        ids = ids.select_for_update(skip_locked=True, of=("self",))
+    return ids.query.get_compiler(connection=connection).as_sql()
+
+
+def _first_due(phone: Phone, limit: int) -> tuple[str, list[Any]]:
+    """Give the same for what is due."""
+    known_in = phone.workspace_id if asker_of(phone) else None
+    sql, arguments = _written(phone.pk, known_in, limit)
+    some_time, now = map(connection.ops.adapt_datetimefield_value, (_SOME_TIME, timezone.now()))
+    return sql, [now if argument == some_time else argument for argument in arguments]
+
+
+@lru_cache(maxsize=512)
+def _written(phone: int, known_in: int | None, limit: int) -> tuple[str, Sequence[Any]]:
+    """Write the query down, once: that takes Django longer than the database needs to claim a handful."""
+    return _first_of(_due(phone, known_in, _SOME_TIME), limit)
 
 
 _TAKEN = "id, priority, not_before, peer, text, flash, submission, segments, attempts"
 
 
-def _take(chosen: QuerySet[Message], run: uuid.UUID) -> list[tuple[Any, ...]]:
-    """Make the chosen messages `sending`; give their columns _TAKEN, in no order."""
-    ids = chosen.values("pk")
-    if connection.features.has_select_for_update_skip_locked:
-        ids = ids.select_for_update(skip_locked=True, of=("self",))
-    wanted, arguments = ids.query.get_compiler(connection=connection).as_sql()
+def _take(wanted: str, arguments: Sequence[Any], run: uuid.UUID) -> list[tuple[Any, ...]]:
+    """Make the messages of these ids (SQL) `sending`; give their columns _TAKEN, in no order."""
     # They are locked as they are chosen, by their rows or by SQLite's one writer. An array is found once;
     # PostgreSQL might look for a sub-query again, and lock other rows.
     one_of = f"= ANY(ARRAY({wanted}))" if connection.vendor == "postgresql" else f"IN ({wanted})"

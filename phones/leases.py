@@ -10,6 +10,7 @@ import socket
 import uuid
 from datetime import datetime, timedelta
 
+from django.db import connection
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
@@ -63,9 +64,16 @@ def renew(lease: Lease, *, heard_at: datetime) -> bool:
 
 def hold(lease: Lease) -> None:
     """Lock the lease until the end of the transaction. Raises Lost."""
-    mine = _mine(lease).select_for_update().filter(until__gt=timezone.now())
-    if not mine.values_list("pk", flat=True):
-        raise Lost
+    # By hand, since each claim does it: Django's query costs more than what it finds.
+    table, lock = Lease._meta.db_table, ""
+    if connection.features.has_select_for_update:
+        lock = " FOR UPDATE"
+    query = f"SELECT id FROM {table} WHERE id = %s AND epoch = %s AND until > %s{lock}"  # noqa: S608
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    with connection.cursor() as cursor:
+        cursor.execute(query, [lease.pk, lease.epoch, now])
+        if not cursor.fetchone():
+            raise Lost
 
 
 def release(lease: Lease, *, heard_at: datetime) -> None:

@@ -972,14 +972,14 @@ def test_a_stop_while_nobody_answers_leaves_nothing_sending(
 def test_results_wait_for_the_database(
     bind: Binding, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record, troubles = connected.record, [OperationalError("gone")] * 2
+    write, troubles = connected.write, [OperationalError("gone")] * 2
 
-    def away(*args: Any, **kwargs: Any) -> None:
+    def away(*args: Any) -> None:
         if troubles:
             raise troubles.pop()
-        record(*args, **kwargs)
+        write(*args)
 
-    monkeypatch.setattr(connected, "record", away)
+    monkeypatch.setattr(connected, "write", away)
     bound = bind()
 
     bound.write(count=3)

@@ -149,14 +149,14 @@ def test_results_survive_a_database_that_comes_back(
     error, write, send, scripted, monkeypatch
 ) -> None:
     messages = write(*[number(i) for i in range(3)])
-    real, failures = outcomes._record, [error("connection already closed")] * 2
+    real, failures = outcomes.write, [error("connection already closed")] * 2
 
     def record(*arguments: Any) -> None:
         if failures:
             raise failures.pop()
         real(*arguments)
 
-    monkeypatch.setattr(outcomes, "_record", record)
+    monkeypatch.setattr(outcomes, "write", record)
 
     send()
 
@@ -248,7 +248,7 @@ def test_a_result_is_recorded_when_postgresql_cuts_the_connection(
     moment, write, send, scripted, monkeypatch
 ) -> None:
     messages = write(*[number(i) for i in range(4)])
-    real, cuts = outcomes._record, []
+    real, cuts = outcomes.write, []
 
     def cut() -> None:
         if not cuts:
@@ -265,7 +265,7 @@ def test_a_result_is_recorded_when_postgresql_cuts_the_connection(
         if moment == "after":
             cut()
 
-    monkeypatch.setattr(outcomes, "_record", record)
+    monkeypatch.setattr(outcomes, "write", record)
 
     send()
 

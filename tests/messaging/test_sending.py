@@ -388,14 +388,14 @@ def test_a_callback_without_reference_that_overtakes_the_answer_is_kept(
 
 def test_recording_insists_while_the_database_is_away(write, send, scripted, monkeypatch) -> None:
     (message,) = write()
-    real, failures = outcomes._record, [OperationalError("locked"), OperationalError("locked")]
+    real, failures = outcomes.write, [OperationalError("locked"), OperationalError("locked")]
 
     def record(*arguments: Any) -> None:
         if failures:
             raise failures.pop()
         real(*arguments)
 
-    monkeypatch.setattr(outcomes, "_record", record)
+    monkeypatch.setattr(outcomes, "write", record)
 
     send()
 
