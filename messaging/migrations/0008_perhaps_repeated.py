@@ -5,8 +5,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("messaging", "0005_segments"),
-        ("phones", "0006_heard"),
+        ("messaging", "0007_quiet_hours"),
+        ("phones", "0007_heard"),
     ]
 
     operations = [

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("phones", "0005_leases"),
+        ("phones", "0006_pools"),
     ]
 
     operations = [
