@@ -44,6 +44,13 @@ class Priority(models.IntegerChoices):
     BULK = 9, _("Bulk")
 
 
+# Those of messages that wait and may leave by another phone, and of those that went wrong.
+IS_ROUTED = models.Q(status="queued", held=False) & (
+    models.Q(any_phone=True) | models.Q(pool__isnull=False)
+)
+HAS_FAILED = RawSQL("status IN ('failed', 'unknown')", [], models.BooleanField())
+
+
 class Message(models.Model):
     """One message between us and one number, in one direction.
 
@@ -53,7 +60,10 @@ class Message(models.Model):
     `cost` is in millionths of `currency`: what the provider says, and until it does an estimate by the
     phone's price table when it was written. Times are null until the state was reached. `partial` = it
     came in parts, and not all of them have come; `perhaps_repeated` = it may be the one with the same words
-    before it, which the provider told again.
+    before it, which the provider told again. It may leave by any phone of `pool`, or, with `any_phone`, of the
+    workspace; `phone` is the one chosen last (see routing). `campaign` is what it belongs to; one that is
+    `held` waits there for its turn and is no phone's business yet. `country` (ISO 3166 alpha-2) is that of
+    the number.
     """
 
     # Every index costs each change of a message: those below begin with the workspace, and who asks for
@@ -158,6 +168,16 @@ class Message(models.Model):
                 fields=["phone", "peer", "id"],
                 condition=models.Q(status__in=["queued", "sending"], held=False),
                 name="message_order",
+            ),
+            models.Index(
+                fields=["phone", "attempts"],
+                condition=IS_ROUTED,
+                name="message_routed",
+            ),
+            models.Index(
+                fields=["phone", "claimed_at"],
+                condition=models.Q(status__in=["failed", "unknown"]),
+                name="message_failures",
             ),
             models.Index(
                 fields=["campaign", "send_at", "id"],
@@ -303,6 +323,7 @@ class Attempt(models.Model):
         RESENT = "resent", _("Sent again")
         CANCELLED = "cancelled", _("Cancelled")
         MOVED = "moved", _("Moved to another phone")
+        FAILED_OVER = "over", _("Moved to another phone by itself")
         ARRIVED = "arrived", _("Settled: it arrived")
         LOST = "lost", _("Settled: it did not arrive")
         LOOKED_UP = "looked_up", _("Its carrier was looked up")

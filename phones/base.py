@@ -488,6 +488,8 @@ class PhoneType:
     setup: ClassVar[tuple[Words, ...]] = ()
     # Why callbacks cannot be verified, for a provider that does not sign them.
     unsigned: ClassVar[Words] = ""
+    # Nothing that leaves by it arrives anywhere: it is for trying.
+    pretends: ClassVar[bool] = False
     # Segments per second that a new phone of this type starts with.
     rate: ClassVar[float] = 1
     # Other names that the provider's habit gives to endpoints in /c/ex/<token>/<name>: {name: endpoint}.

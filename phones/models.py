@@ -25,6 +25,7 @@ class PauseReason(models.TextChoices):
     PERSON = "person", _("Paused by hand")
     MISCONFIGURED = "misconfigured", _("The provider refuses the account")
     NO_CREDIT = "no_credit", _("The account is empty")
+    UNRELIABLE = "unreliable", _("Too many messages failed")
 
 
 class PhoneQuerySet(models.QuerySet["Phone"]):
@@ -42,6 +43,10 @@ class Phone(models.Model):
     number or name people see. `rate` is in segments per second. `token` is the secret part of its
     callback addresses. A deleted phone keeps its row, so that its messages still say where they went,
     but loses its settings and its token.
+
+    Where any phone may be taken, the highest `priority` goes first and equals share by `weight`. `allowed`
+    and `denied` are countries (FR) and prefixes (3361) of the numbers it may write to (see reaching).
+    `metered` = what leaves by it is counted, because it has limits or is watched (see quotas).
     """
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="phones")
@@ -54,6 +59,11 @@ class Phone(models.Model):
     # Who is asked, for money, which carrier a number belongs to (`wants_carrier`); None = nobody.
     look_up_by = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="+")
     resend_unknown = models.BooleanField(_("send again when the outcome is unknown"), default=False)
+    priority = models.SmallIntegerField(_("priority"), default=0)
+    weight = models.PositiveSmallIntegerField(_("weight"), default=1)
+    allowed = models.JSONField(_("only to"), default=list, blank=True)
+    denied = models.JSONField(_("never to"), default=list, blank=True)
+    metered = models.BooleanField(default=False)
     paused_at = models.DateTimeField(null=True, blank=True)
     pause_reason = models.CharField(max_length=20, blank=True, choices=PauseReason.choices)
     pause_words = models.CharField(max_length=500, blank=True)
@@ -76,6 +86,9 @@ class Phone(models.Model):
                 violation_error_message=_("Another phone has this name."),
             ),
             models.CheckConstraint(condition=models.Q(rate__gt=0), name="rate_above_zero"),
+            models.CheckConstraint(
+                condition=models.Q(weight__gt=0), name="phone_weight_above_zero"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -144,6 +157,129 @@ class PoolPhone(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pool_id} {self.phone_id}"
+
+
+class Period(models.TextChoices):
+    """How long a limit counts: calendar ones in the workspace's time zone, sliding ones at any moment."""
+
+    DAY = "day", _("a day")
+    HOURS_24 = "24h", _("24 hours")
+    WEEK = "week", _("a week, from Monday")
+    DAYS_7 = "7d", _("7 days")
+    MONTH = "month", _("a month")
+    DAYS_28 = "28d", _("28 days")
+    DAYS_30 = "30d", _("30 days")
+    DAYS_31 = "31d", _("31 days")
+
+
+class Unit(models.TextChoices):
+    MESSAGES = "messages", _("messages")
+    SEGMENTS = "segments", _("segments")
+    PEOPLE = "people", _("different people")
+
+
+class Limit(models.Model):
+    """At most `amount` of a unit leave by a phone within a period; different people only in a month.
+
+    When it is reached messages wait; with `spill`, those that may leave by another phone do so. What left
+    before `since` was not counted.
+    """
+
+    phone = models.ForeignKey(Phone, models.CASCADE, related_name="limits")
+    period = models.CharField(max_length=5, choices=Period.choices)
+    unit = models.CharField(max_length=8, choices=Unit.choices)
+    amount = models.PositiveIntegerField()
+    spill = models.BooleanField(default=False)
+    since = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["phone", "period", "unit"], name="one_limit_per_kind"),
+            models.CheckConstraint(
+                condition=~models.Q(unit="people") | models.Q(period="month"),
+                name="people_are_counted_by_month",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.unit} {self.period}"
+
+
+class Usage(models.Model):
+    """What left by a metered phone in one quarter of an hour, as it was claimed.
+
+    Quarters, and not hours: so the days of every time zone begin with one. `people` are those whom this
+    phone had not written to before in their month (see Reached).
+    """
+
+    phone = models.ForeignKey(Phone, models.CASCADE, related_name="usage", db_index=False)
+    at = models.DateTimeField()
+    messages = models.IntegerField(default=0)
+    segments = models.IntegerField(default=0)
+    people = models.IntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["phone", "at"], name="one_usage_per_quarter")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.phone_id} {self.at:%F %H:%M}"
+
+
+class Reached(models.Model):
+    """A number (E.164) that a phone with a limit of people wrote to in a month (202611), `times` times."""
+
+    phone = models.ForeignKey(Phone, models.CASCADE, related_name="reached", db_index=False)
+    month = models.PositiveIntegerField()
+    number = models.CharField(max_length=40)
+    times = models.IntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["phone", "month", "number"], name="one_row_per_person_and_month"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.month} {self.number}"
+
+
+class Watch(models.Model):
+    """How a phone's failures are watched, and what follows from too many.
+
+    Of the messages that left within `window` minutes, the last `margin` minutes apart, and at least `least`
+    of them: too many are `failed` percent that failed, or `unknown` percent of which nothing is known (None =
+    not looked at). Then a mail is written, or the phone rests until a few messages have shown that it is well
+    (a circuit breaker), or it is paused.
+
+    `rests_until` is when such trials begin, `tried_at` and `tried` when the last was claimed and how many;
+    all that happened before `counts_from` is forgiven. `troubled_at` is since when it is too much.
+    """
+
+    class Action(models.TextChoices):
+        ALERT = "alert", _("write a mail to administrators")
+        REST = "rest", _("rest, then try a few messages until all is well (circuit breaker)")
+        PAUSE = "pause", _("pause the phone")
+
+    phone = models.OneToOneField(Phone, models.CASCADE, related_name="watch")
+    failed = models.PositiveSmallIntegerField(null=True, blank=True)
+    unknown = models.PositiveSmallIntegerField(null=True, blank=True)
+    window = models.PositiveSmallIntegerField(default=60)
+    margin = models.PositiveSmallIntegerField(default=0)
+    least = models.PositiveIntegerField(default=20)
+    action = models.CharField(max_length=5, choices=Action.choices, default=Action.ALERT)
+    counts_from = models.DateTimeField(default=timezone.now)
+    troubled_at = models.DateTimeField(null=True, blank=True)
+    words = models.CharField(max_length=200, blank=True)
+    rests = models.PositiveSmallIntegerField(default=0)
+    rests_until = models.DateTimeField(null=True, blank=True)
+    tried = models.PositiveSmallIntegerField(default=0)
+    tried_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.phone_id} {self.action}"
 
 
 class Lease(models.Model):

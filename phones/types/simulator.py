@@ -79,6 +79,7 @@ class Simulator(PhoneType):
     label = _("Simulator")
     what = _("For trying things out: free, reaches nobody")
     rate = 50
+    pretends = True
     can = Capabilities(
         send=yes(_("No real handset gets it")),
         receive=yes(_("From numbers that end in 06, 08, 14 and 17")),
