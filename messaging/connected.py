@@ -108,7 +108,7 @@ class Seat(threading.Thread):
         # What the database was away for.
         self._owed_reports: list[StatusReport] = []
         self._owed_outcomes: list[Outcome] = []
-        self._owed_unsent: list[int] = []
+        self._owed_unsent: list[Claimed] = []
         self._account = accounts.name_of(phone)
         # What the provider tells of them comes here too.
         self._beside = accounts.beside(phone)
@@ -210,7 +210,7 @@ class Seat(threading.Thread):
         outcomes = self._outcomes(news.results)
         self._owed_outcomes += outcomes
         gone = (self._claimed.pop(sms.reference, None) for sms in news.unsent)
-        self._owed_unsent += [claimed[1].pk for claimed in gone if claimed]
+        self._owed_unsent += [claimed[1] for claimed in gone if claimed]
         if self._is_plain(news) and self._go_on(news.received):
             return
         try:
@@ -309,7 +309,7 @@ class Seat(threading.Thread):
             )
             self._owed_outcomes = []
         if self._owed_unsent:
-            release(self.id, self._owed_unsent)
+            release(self.id, self.phone, self._owed_unsent)
             self._owed_unsent = []
             self._may_be_due = True
 
@@ -474,7 +474,7 @@ class Seat(threading.Thread):
         if is_due:
             self._lease_ends = now + leases.LASTS
             prolong(self.id, [message.pk for _, message in self._claimed.values()])
-            self.phone.refresh_from_db(fields=["rate", "resend_unknown", "paused_at"])
+            self.phone.refresh_from_db(fields=["rate", "resend_unknown", "paused_at", "metered"])
             self._pace = None
             self._beside = accounts.beside(self.phone)
             self._repetitions.beside = self._ids_beside

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.db import models
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -60,10 +61,10 @@ class Message(models.Model):
     `cost` is in millionths of `currency`: what the provider says, and until it does an estimate by the
     phone's price table when it was written. Times are null until the state was reached. `partial` = it
     came in parts, and not all of them have come; `perhaps_repeated` = it may be the one with the same words
-    before it, which the provider told again. It may leave by any phone of `pool`, or, with `any_phone`, of the
-    workspace; `phone` is the one chosen last (see routing). `campaign` is what it belongs to; one that is
-    `held` waits there for its turn and is no phone's business yet. `country` (ISO 3166 alpha-2) is that of
-    the number.
+    before it, which the provider told again. It may leave by any phone of `pool`, or, with `any_phone`, of
+    the workspace; `phone` is the one chosen last (see routing). `campaign` is what it belongs to; one that
+    is `held` waits there for its turn and is no phone's business yet. `country` (ISO 3166 alpha-2) is that
+    of the number.
     """
 
     # Every index costs each change of a message: those below begin with the workspace, and who asks for

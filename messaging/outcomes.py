@@ -23,6 +23,7 @@ from lib.http import Trace
 from lib.stored import DatabaseAway
 from messaging import costs, receiving, reporting
 from messaging.models import Attempt, Message, Segment, Status
+from phones import quotas
 from phones.base import (
     Attachment,
     BadNumber,
@@ -53,7 +54,10 @@ _INSIST = 60
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What sending needs of a message. `key` is the same at each try, and nowhere else."""
+    """What sending needs of a message. `key` is the same at each try, and nowhere else.
+
+    `counted` is the quarter of an hour that its phone's limits count it in, None where it has none.
+    """
 
     pk: int
     peer: str
@@ -63,6 +67,7 @@ class Claimed:
     segments: int
     attempts: int
     media: tuple[Attachment, ...] = ()
+    counted: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +230,14 @@ def write(run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome]) -> None:
     """Write the outcomes of one run, in the current transaction."""
     now = timezone.now()
     verdicts = [(outcome, judge(outcome, phone, now)) for outcome in outcomes]
+    # Nothing left of these, so no limit counts them.
+    unspent = [
+        o.message
+        for o, v in verdicts
+        if o.message.counted and v.status == Status.QUEUED and v.kind != Attempt.Kind.UNKNOWN
+    ]
+    if unspent:
+        quotas.lock(phone)
     claim = Message._meta.get_field("claim").get_db_prep_value(run, connection)
     written = set(
         bulk.update(
@@ -236,6 +249,7 @@ def write(run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome]) -> None:
             arguments=[claim],
         )
     )
+    uncount(phone, [message for message in unspent if message.pk in written])
     Attempt.objects.bulk_create(
         [_attempt(phone, o, v, now) for o, v in verdicts if v.kind and o.message.pk in written]
     )
@@ -253,6 +267,16 @@ def write(run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         if isinstance(outcome.error, OptedOut):
             receiving.write_no_more(phone, outcome.message.peer, outcome.error.words)
+
+
+def uncount(phone: Phone, messages: Sequence[Claimed]) -> None:
+    """Take messages off what the phone's limits count. In a transaction that has locked the phone."""
+    by_quarter: dict[datetime, list[tuple[str, int]]] = {}
+    for message in messages:
+        if message.counted:
+            by_quarter.setdefault(message.counted, []).append((message.peer, message.segments))
+    for quarter, some in by_quarter.items():
+        quotas.give_back(phone, quarter, some)
 
 
 def _row(outcome: Outcome, verdict: Verdict, now: datetime) -> tuple[object, ...]:

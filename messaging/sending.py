@@ -36,8 +36,8 @@ from lib.stored import DatabaseAway
 from messaging import alerts, media
 from messaging.gateways import carrier_by
 from messaging.models import Message, Status
-from messaging.outcomes import Claimed, Outcome, record
-from phones import leases, limits, services
+from messaging.outcomes import Claimed, Outcome, record, uncount
+from phones import leases, limits, quotas, services
 from phones.base import (
     Attachment,
     BadAnswer,
@@ -55,6 +55,7 @@ from phones.health import kind_of
 from phones.lines import hushed, line, redactor_of
 from phones.lookups import asker_of
 from phones.models import Lease, PauseReason, Phone
+from phones.quotas import Room
 
 logger = logging.getLogger(__name__)
 
@@ -87,11 +88,13 @@ def due(phone: Phone) -> QuerySet[Message]:
     people read what we wrote in the order we wrote it. It waits, too, while the carrier of its number is
     looked up.
     """
-    asker = asker_of(phone)
-    return _due(phone.pk, phone.workspace_id if asker else None, timezone.now())
+    known_in = phone.workspace_id if asker_of(phone) else None
+    return _due(phone.pk, known_in, timezone.now(), metered=phone.metered)
 
 
-def _due(phone: int, known_in: int | None, now: datetime) -> QuerySet[Message]:
+def _due(
+    phone: int, known_in: int | None, now: datetime, *, metered: bool = False
+) -> QuerySet[Message]:
     """Give what is due; with a workspace's id, only to numbers whose carriers are known there."""
     earlier = Message.objects.filter(
         _UNDER_WAY,
@@ -115,6 +118,8 @@ def _due(phone: int, known_in: int | None, now: datetime) -> QuerySet[Message]:
         not_before__lte=now,
         phone__paused_at=None,
         phone__deleted_at=None,
+        # Who does not know yet that its messages are counted now, or no more, is to look again.
+        phone__metered=metered,
     ).order_by("priority", "not_before", "id")
 
 
@@ -124,21 +129,69 @@ def claim(
     """Make up to `limit` due messages ours, durably, in one statement, and give them.
 
     `alike` = only those that one request can carry: they say the same, and have no picture.
-    With a `lease`, only while it is ours. Within a transaction they are ours once that ends.
-    Raises leases.Lost.
+    With a `lease`, only while it is ours. Within a transaction they are ours once that ends. No limit of
+    the phone is ever passed. Raises leases.Lost.
     """
     with transaction.atomic(savepoint=False):
         if lease:
             leases.hold(lease)
-        if alike:
+        room = quotas.hold(phone) if phone.metered else None
+        if room:
+            rows = _take_within(phone, room, run, limit, alike=alike)
+        elif alike:
             chosen = _alike(due(phone))
-            if chosen is None:
-                return []
-            rows = _take(*_first_of(chosen, limit), run)
+            rows = _take(*_first_of(chosen, limit), run) if chosen is not None else []
         else:
             rows = _take(*_first_due(phone, limit), run)
         media = _media_of([row[0] for row in rows]) if phone.kind.can.mms_out else {}
-    return [_claimed(row, media) for row in sorted(rows, key=lambda row: (row[1], row[2], row[0]))]
+    counted = room.at if room else None
+    return [
+        _claimed(row, media, counted)
+        for row in sorted(rows, key=lambda row: (row[1], row[2], row[0]))
+    ]
+
+
+def _take_within(
+    phone: Phone, room: Room, run: uuid.UUID, limit: int, *, alike: bool
+) -> list[tuple[Any, ...]]:
+    """Take what fits into what is left of the limits, and count it there."""
+    waiting = _within(due(phone), phone, room)
+    chosen = _alike(waiting) if alike else waiting
+    ids = _fitting(chosen, phone, room, limit) if chosen is not None else []
+    if not ids:
+        return []
+    rows = _take(*_first_of(due(phone).filter(pk__in=ids), limit), run)
+    quotas.charge(phone, room, [(row[3], row[7]) for row in rows])
+    return rows
+
+
+def _within(waiting: QuerySet[Message], phone: Phone, room: Room) -> QuerySet[Message]:
+    """Leave out what does not fit into what is left of a limit, be it the first to go."""
+    if room.is_none:
+        return waiting.none()
+    if room.segments is not None:
+        waiting = waiting.filter(segments__lte=room.segments)
+    return waiting.filter(quotas.to_known(phone, room)) if room.people == 0 else waiting
+
+
+def _fitting(chosen: QuerySet[Message], phone: Phone, room: Room, limit: int) -> list[int]:
+    """Give the ids of the first that fit together into what is left of the limits."""
+    if room.messages is not None:
+        limit = min(limit, room.messages)
+    rows = list(chosen.values_list("pk", "peer", "segments")[:limit])
+    if room.segments is None and room.people is None:
+        return [pk for pk, _peer, _segments in rows]
+    old = quotas.known(phone, room, [peer for _pk, peer, _segments in rows])
+    ids, segments, new = [], 0, set[str]()
+    for pk, peer, more in rows:
+        people = new | {peer} - old
+        if room.people is not None and len(people) > room.people:
+            continue
+        if room.segments is not None and segments + more > room.segments:
+            continue
+        ids.append(pk)
+        segments, new = segments + more, people
+    return ids
 
 
 def _first_of(chosen: QuerySet[Message], limit: int) -> tuple[str, Sequence[Any]]:
@@ -198,7 +251,9 @@ def _media_of(ids: Sequence[int]) -> dict[int, list[Attachment]]:
     return found
 
 
-def _claimed(row: tuple[Any, ...], pictures: Mapping[int, list[Attachment]]) -> Claimed:
+def _claimed(
+    row: tuple[Any, ...], pictures: Mapping[int, list[Attachment]], counted: datetime | None = None
+) -> Claimed:
     pk, _, _, peer, text, flash, submission, segments, attempts = row
     # SQLite gives a UUID as its 32 digits.
     digits = submission if isinstance(submission, str) else submission.hex
@@ -211,13 +266,25 @@ def _claimed(row: tuple[Any, ...], pictures: Mapping[int, list[Attachment]]) -> 
         segments=segments,
         attempts=attempts,
         media=tuple(pictures.get(pk, ())),
+        counted=counted,
     )
 
 
-def release(run: uuid.UUID, ids: Sequence[int]) -> int:
+def release(run: uuid.UUID, phone: Phone, messages: Sequence[Claimed]) -> int:
     """Give messages back of which no byte left; give how many were still ours."""
-    ours = Message.objects.filter(id__in=ids, claim=run, status=Status.SENDING)
-    return ours.update(status=Status.QUEUED, claim=None, lease_until=None)
+    ours = Message.objects.filter(
+        id__in=[message.pk for message in messages], claim=run, status=Status.SENDING
+    )
+    change = {"status": Status.QUEUED, "claim": None, "lease_until": None}
+    if not any(message.counted for message in messages):
+        return ours.update(**change)
+    with transaction.atomic():
+        # The phone first: who claims has it before any message.
+        quotas.lock(phone)
+        ids = set(ours.values_list("pk", flat=True))
+        ours.filter(pk__in=ids).update(**change)
+        uncount(phone, [message for message in messages if message.pk in ids])
+    return len(ids)
 
 
 def prolong(run: uuid.UUID, ids: Sequence[int]) -> None:
@@ -311,6 +378,8 @@ class Run:
             if not granted:
                 return [], max(nap, 0.001)
             messages = claim(self.phone, self.id, granted, alike=is_bulk)
+            # Where a limit is reached nothing is to be asked again at once; the tick does.
+            self._halted = self._halted or (self.phone.metered and not messages)
         except (QueueDown, *DatabaseAway) as error:
             logger.warning("Phone %s stops sending for now: %s", self.phone.pk, error)
             self._halted = True

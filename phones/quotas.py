@@ -170,10 +170,15 @@ def room_of(phone: Phone, now: datetime | None = None) -> Room:
     )
 
 
-def hold(phone: Phone) -> Room:
-    """Lock a metered phone until the end of the transaction, and give what it has room for."""
+def lock(phone: Phone) -> None:
+    """Let nobody else count what leaves by a phone until the end of the transaction."""
     locked = Phone.objects.select_for_update(no_key=True).filter(pk=phone.pk)
     list(locked.values_list("pk", flat=True))
+
+
+def hold(phone: Phone) -> Room:
+    """Lock a metered phone until the end of the transaction, and give what it has room for."""
+    lock(phone)
     return room_of(phone)
 
 
@@ -243,10 +248,10 @@ def _reach(phone: Phone, room: Room, numbers: Sequence[str]) -> int:
 
 
 def give_back(phone: Phone, at: datetime, released: Sequence[tuple[str, int]]) -> None:
-    """Take messages off again that were counted in the quarter `at` and never left. Within a transaction."""
-    if not released:
-        return
-    list(Phone.objects.select_for_update(no_key=True).filter(pk=phone.pk).values_list("pk"))
+    """Take messages off again that were counted in the quarter `at` and never left.
+
+    In a transaction that has locked the phone.
+    """
     month = month_of(ZoneInfo(phone.workspace.time_zone), at)
     reached = Reached.objects.filter(phone=phone, month=month)
     for number, count in Counter(number for number, _ in released).items():

@@ -27,6 +27,7 @@ from contacts import changing, keeping
 from contacts.importing import files, running
 from lib.jobs import QueueDown, redis
 from messaging import activity, looking_up, polling, receiving, reporting, sweeping
+from phones import quotas
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ DUTIES: tuple[tuple[Callable[[], int], float], ...] = (
     (receiving.show_partial, 20),
     (sweeping.fetch_late_media, 120),
     (sweeping.prune_exchanges, 3600),
+    (quotas.prune, 3600),
     (keeping.forget_deleted_fields, 60),
     (changing.purge, 600),
     (running.resume, 20),
