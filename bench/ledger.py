@@ -21,6 +21,7 @@ from campaigns import steering, tallying
 from campaigns.models import Campaign, State
 from messaging import composing
 from messaging.models import Direction, Message, Status
+from messaging.routing import Route
 from phones.models import Phone
 
 # A range that France keeps for films: nobody has these numbers.
@@ -54,7 +55,7 @@ def compose(phone: Phone, numbers: list[str], text: str = "Lunch is at noon toda
         once = list(dict.fromkeys(numbers))
         composing.create(
             workspace=phone.workspace,
-            phone=phone,
+            route=Route(phone),
             numbers=once,
             text=text,
             by=None,

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import User
-from messaging import carrying
+from messaging import carrying, media
 from messaging.carrying import Load
 from messaging.composing import CannotSend
 from messaging.connected import rouse
@@ -121,7 +121,8 @@ def move(message: Message, phone: Phone, *, by: User) -> bool:
 
 def load_of(message: Message) -> Load:
     """Give what a phone must be able to carry to send this message."""
-    return Load(message.text, picture=message.media.exists(), flash=message.flash)
+    picture = not media.is_linked(message.text) and message.media.exists()
+    return Load(message.text, picture=picture, flash=message.flash)
 
 
 def _restart(

@@ -20,6 +20,7 @@ from messaging.choosing import Choice
 from messaging.conversations import messages_of
 from messaging.forms import MOST_TEXT
 from messaging.models import Conversation, Direction, Message
+from messaging.routing import Route
 from phones.models import Phone
 
 
@@ -157,7 +158,7 @@ class AnswerForm(forms.Form):
         """
         composing.create(
             workspace=self.conversation.workspace,
-            phone=self.cleaned_data["phone"],
+            route=Route(self.cleaned_data["phone"]),
             numbers=[self.conversation.peer],
             text=self.cleaned_data["text"],
             by=by,

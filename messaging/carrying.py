@@ -24,6 +24,10 @@ class Load:
     flash: bool = False
 
     @property
+    def segments(self) -> int:
+        return max(1, gsm.measure(self.text).segments)
+
+    @property
     def needs(self) -> list[str]:
         """Give the capabilities it takes, of NEEDS."""
         length = gsm.measure(self.text)
@@ -56,11 +60,11 @@ def obstacle(phone: Phone, load: Load) -> str:
     if kind is None or not kind.can.send:
         return _("%(phone)s cannot send.") % {"phone": phone.name}
     missing = next((name for name in load.needs if not getattr(kind.can, name)), "")
-    return sentence(phone, missing) if missing else ""
+    return sentence(phone.name, missing) if missing else ""
 
 
-def sentence(phone: Phone, need: str) -> str:
-    """Say that this phone has not what is needed (of NEEDS), and what to do about it."""
+def sentence(phone: str, need: str) -> str:
+    """Say that a phone, by its name, has not what is needed (of NEEDS), and what to do about it."""
     words = {
         "mms_out": _(
             "%(phone)s cannot send pictures. Take the picture out or choose another phone."
@@ -74,7 +78,7 @@ def sentence(phone: Phone, need: str) -> str:
             "%(phone)s can send only one segment. Make the text shorter or choose another phone."
         ),
     }
-    return words[need] % {"phone": phone.name}
+    return words[need] % {"phone": phone}
 
 
 def short(need: str) -> str:

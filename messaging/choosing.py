@@ -11,15 +11,21 @@ from lib import destinations, e164, money
 from messaging import carrying
 from messaging.carrying import Load
 from messaging.moments import lately
+from messaging.routing import Route
 from phones.base import Money
 from phones.health import kind_of
 from phones.models import PauseReason, Phone
 from phones.prices import prices_to
+from phones.quotas import Standing, standings
+from phones.standing import left_words
+
+# The value of “any phone” in a form; a phone's is its id, a pool's g and its id.
+ANY = "any"
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One line of the list of phones.
+    """One line of the list of phones: a phone.
 
     `off` is why it cannot be chosen, `warning` what to know when it is. `lacks` are the needs
     (carrying.NEEDS) it cannot serve, each with its few words: the browser greys it by them.
@@ -32,27 +38,106 @@ class Choice:
     warning: str = ""
     lacks: tuple[tuple[str, str], ...] = ()
     price: str = ""
+    icon = ""
+
+    @property
+    def value(self) -> str:
+        return str(self.phone.pk)
+
+    @property
+    def name(self) -> str:
+        return self.phone.name
+
+    @property
+    def route(self) -> Route:
+        return Route(self.phone)
 
     def blocked_by(self, load: Load) -> list[str]:
         """Give the needs of this load that the phone cannot serve."""
         return [need for need, _words in self.lacks if need in load.needs]
 
 
+@dataclass(frozen=True, slots=True)
+class Several:
+    """One line of the list of phones: a group of them, or any."""
+
+    route: Route
+    value: str
+    about: str
+    off: str = ""
+    warning: str = ""
+    lacks: tuple[tuple[str, str], ...] = ()
+    price: str = ""
+    icon = "arrows-exchange"
+
+    @property
+    def name(self) -> str:
+        return str(self.route)
+
+    def blocked_by(self, load: Load) -> list[str]:
+        """Give the needs of this load that none of the phones can serve."""
+        return [need for need, _words in self.lacks if need in load.needs]
+
+
+def routes(workspace: Workspace) -> list[Choice | Several]:
+    """Give every phone, then what may leave by several: groups, and any phone. At most six queries."""
+    phones = choices(workspace)
+    sending = [line for line in phones if _can_send(line.phone)]
+    if len(sending) < 2:
+        return [*phones]
+    by_id = {line.phone.pk: line.phone for line in sending}
+    pools = workspace.pools.prefetch_related("places")
+    groups = [
+        _several(
+            Route(pool=pool),
+            f"g{pool.pk}",
+            [by_id[place.phone_id] for place in pool.places.all() if place.phone_id in by_id],
+        )
+        for pool in pools
+    ]
+    real = [phone for phone in by_id.values() if not phone.kind.pretends]
+    return [*phones, *groups, *([_several(Route(), ANY, real)] if len(real) > 1 else [])]
+
+
+def _several(route: Route, value: str, phones: list[Phone]) -> Several:
+    if not phones:
+        return Several(route, value, _("no phone that sends is in it"), off=_("cannot send"))
+    if route.is_any:
+        about = _("whichever can, by priority and weight")
+    else:
+        about = ", ".join(phone.name for phone in phones)
+    warning = ""
+    if all(phone.is_paused for phone in phones):
+        warning = _("all are paused; messages wait until somebody starts one")
+    # Pictures go as links where no phone sends them.
+    missing = set.intersection(*(set(carrying.lacks(phone)) for phone in phones)) - {"mms_out"}
+    lacks = tuple((need, carrying.short(need)) for need in carrying.NEEDS if need in missing)
+    return Several(route, value, about, warning=warning, lacks=lacks)
+
+
 def choices(workspace: Workspace) -> list[Choice]:
-    """Give every living phone, oldest first. One query.
+    """Give every living phone, oldest first. One query, and those for what limits leave.
 
     A paused phone keeps messages waiting, so it is offered only where no other could send them.
     """
     phones = list(workspace.phones.living().defer("settings").order_by("pk"))
+    for phone in phones:
+        phone.workspace = workspace
     others = any(_can_send(phone) and not phone.is_paused for phone in phones)
-    return [_choice(phone, others) for phone in phones]
+    left = standings(phones)
+    return [_choice(phone, others, left.get(phone.pk, [])) for phone in phones]
 
 
-def priced(offered: list[Choice], workspace: Workspace) -> list[Choice]:
-    """Give the same lines with their prices. One query."""
+def priced(offered: list[Choice | Several], workspace: Workspace) -> list[Choice | Several]:
+    """Give the same lines, those of phones with their prices. One query."""
     mobile = destinations.a_mobile_of(workspace.country)
-    prices = prices_to(mobile, [line.phone for line in offered])
-    return [replace(line, price=_spoken(prices.get(line.phone.pk))) for line in offered]
+    prices = prices_to(mobile, [line.phone for line in offered if isinstance(line, Choice)])
+    return [
+        replace(line, price=_spoken(prices.get(line.phone.pk)))
+        if isinstance(line, Choice)
+        else line
+        for line in offered
+    ]
 
 
 def _spoken(price: Money | None) -> str:
@@ -61,14 +146,13 @@ def _spoken(price: Money | None) -> str:
     return money.spoken(price.amount, price.currency) if price.amount else _("free")
 
 
-def best(offered: list[Choice], wanted: str = "") -> Phone | None:
-    """Give the phone to begin with: the wanted one (its id) where possible, else the first."""
-    usable = [choice.phone for choice in offered if not choice.off]
-    chosen = (phone for phone in usable if str(phone.pk) == wanted)
-    return next(chosen, usable[0] if usable else None)
+def best(offered: list[Choice | Several], wanted: str = "") -> str:
+    """Give the value to begin with: the wanted one where possible, else that of the first; "" of none."""
+    usable = [line.value for line in offered if not line.off]
+    return wanted if wanted in usable else next(iter(usable), "")
 
 
-def _choice(phone: Phone, others: bool) -> Choice:
+def _choice(phone: Phone, others: bool, left: list[Standing]) -> Choice:
     off = warning = ""
     if kind_of(phone) is None:
         return Choice(phone=phone, about=phone.type, off=_("out of order"))
@@ -80,6 +164,8 @@ def _choice(phone: Phone, others: bool) -> Choice:
         warning = _("%(paused)s; messages wait until somebody starts it") % {
             "paused": _paused(phone)
         }
+    elif left:
+        warning = left_words(left[0])
     lacks = tuple((need, carrying.short(need)) for need in carrying.lacks(phone))
     return Choice(phone=phone, about=_about(phone), off=off, warning=warning, lacks=lacks)
 

@@ -9,17 +9,21 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import User, Workspace
 from contacts.services import opted_out
 from lib import gsm
-from messaging import quiet
+from messaging import quiet, routing
+from messaging.carrying import Load
 from messaging.connected import rouse
 from messaging.conversations import note_outgoing
+from messaging.media import is_linked, with_links
 from messaging.models import Attempt, Direction, Media, Message, Priority, Status
+from messaging.routing import Route
 from phones.base import Reason
 from phones.models import Phone
-from phones.prices import Tariff, tariff_of
+from phones.prices import tariff_of
 
 # Rows per INSERT.
 _BATCH = 500
@@ -30,12 +34,12 @@ class AlreadySent(Exception):
 
 
 class CannotSend(Exception):
-    """The phone cannot carry this message; the text says why."""
+    """No phone can carry this message; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """What came of it: messages that will leave, in order, and those kept back (opted out)."""
+    """What came of it: messages that will leave, in order, and those kept back (opted out, no phone)."""
 
     queued: list[Message]
     skipped: list[Message]
@@ -44,7 +48,7 @@ class Composed:
 def create(
     *,
     workspace: Workspace,
-    phone: Phone,
+    route: Route,
     numbers: Sequence[str],
     text: str,
     by: User | None,
@@ -55,49 +59,64 @@ def create(
     priority: Priority = Priority.NORMAL,
     at_any_hour: bool = False,
 ) -> Composed:
-    """Add one message per number (E.164), in one transaction, and wake the phone when they are due.
+    """Add one message per number (E.164), in one transaction, and wake the phones when they are due.
 
-    Each keeps what it is estimated to cost by the phone's price table as it is now, and waits for the end
-    of quiet hours, unless it is urgent or to leave `at_any_hour`.
+    Each keeps what it is estimated to cost by its phone's price table as it is now, and waits for the end
+    of quiet hours, unless it is urgent or to leave `at_any_hour`. Where no phone of the route sends
+    pictures, they go as links in the text.
 
-    `submission` is the form's own id: the same one again raises AlreadySent and adds nothing.
+    `submission` is the form's own id: the same one again raises AlreadySent and adds nothing. Raises
+    CannotSend where the route has no phone at all.
     """
     now = timezone.now()
-    length = gsm.measure(text)
-    stopped = opted_out(workspace, numbers)
     pictures = list(media)
     wanted = send_at or now
     is_free = at_any_hour or priority == Priority.URGENT
     held = {} if is_free else quiet.held(workspace, numbers, wanted)
-    # Pictures have prices of their own, which no table of ours knows.
-    tariff = Tariff({}) if pictures else tariff_of(phone)
-    rows = [
-        Message(
-            workspace=workspace,
-            direction=Direction.OUT,
-            status=Status.SKIPPED if number in stopped else Status.QUEUED,
-            reason=Reason.OPTED_OUT if number in stopped else Reason.NONE,
-            ended_at=now if number in stopped else None,
-            phone=phone,
-            peer=number,
-            own=phone.address,
-            text=text,
-            encoding=length.encoding,
-            segments=max(1, length.segments),
-            flash=flash,
-            priority=priority,
-            submission=submission,
-            created_by=by,
-            created_at=now,
-            send_at=held.get(number, wanted),
-            not_before=held.get(number, wanted),
+    found = routing.candidates(workspace, route, now)
+    if not found:
+        raise CannotSend(_("%(route)s has no phone that sends.") % {"route": route})
+    if pictures and routing.links(found):
+        text = with_links(text, pictures)
+    length = gsm.measure(text)
+    load = Load(text, picture=bool(pictures), flash=flash)
+    stopped = opted_out(workspace, numbers)
+    loads = [(place, n, load) for place, n in enumerate(numbers) if n not in stopped]
+    assigned = routing.assign(workspace, route, loads, found=found)
+    rows = []
+    for place, number in enumerate(numbers):
+        given = assigned.get(place)
+        phone = given and (given.phone or given.at)
+        kept = _kept_back(phone, is_stopped=given is None)
+        phone = phone or found[0].phone
+        rows.append(
+            Message(
+                workspace=workspace,
+                direction=Direction.OUT,
+                status=Status.SKIPPED if kept else Status.QUEUED,
+                reason=kept,
+                ended_at=now if kept else None,
+                phone=phone,
+                pool=route.pool,
+                any_phone=route.is_any,
+                peer=number,
+                own=phone.address,
+                text=text,
+                encoding=length.encoding,
+                segments=load.segments,
+                flash=flash,
+                priority=priority,
+                submission=submission,
+                created_by=by,
+                created_at=now,
+                send_at=held.get(number, wanted),
+                not_before=held.get(number, wanted),
+            )
         )
-        for number in numbers
-    ]
-    for row in rows:
-        if row.status == Status.QUEUED and (price := tariff.price_of(row.peer)):
-            row.cost, row.currency = price.amount * row.segments, price.currency
-            row.cost_is_estimate = True
+    phones = {row.phone_id: row.phone for row in rows if row.status == Status.QUEUED}
+    # Pictures have prices of their own, which no table of ours knows.
+    if not pictures or is_linked(text):
+        _estimate(rows, phones.values())
     try:
         with transaction.atomic():
             messages = Message.objects.bulk_create(rows, batch_size=_BATCH)
@@ -108,7 +127,8 @@ def create(
         if Message.objects.filter(workspace=workspace, submission=submission).exists():
             raise AlreadySent from error
         raise
-    rouse(phone)
+    for phone in phones.values():
+        rouse(phone)
     return Composed(
         queued=[m for m in messages if m.status == Status.QUEUED],
         skipped=[m for m in messages if m.status == Status.SKIPPED],
@@ -131,6 +151,20 @@ def _note_held(messages: list[Message], held: Mapping[str, datetime]) -> None:
         ],
         batch_size=_BATCH,
     )
+
+
+def _kept_back(phone: Phone | None, *, is_stopped: bool) -> Reason:
+    if is_stopped:
+        return Reason.OPTED_OUT
+    return Reason.NONE if phone else Reason.NO_PHONE
+
+
+def _estimate(rows: Iterable[Message], phones: Iterable[Phone]) -> None:
+    tariffs = {phone.pk: tariff_of(phone) for phone in phones}
+    for row in rows:
+        if row.status == Status.QUEUED and (price := tariffs[row.phone_id].price_of(row.peer)):
+            row.cost, row.currency = price.amount * row.segments, price.currency
+            row.cost_is_estimate = True
 
 
 def _attach(messages: list[Message], media: list[Media]) -> None:

@@ -43,6 +43,10 @@ def explain(reason: str) -> str:
             "The worker stopped while it was being sent: it may have left or not. It is not sent again "
             "by itself, so that nobody gets it twice."
         ),
+        Reason.NO_PHONE: _(
+            "None of the phones it might leave by can carry it to this number. See what they may reach on "
+            "their pages, under Edit, More settings."
+        ),
         Reason.PHONE_GONE: _("Its phone was deleted while it waited. It never left."),
         Reason.BY_HAND: _(
             "The provider never answered; somebody found out that it did not arrive."

@@ -26,7 +26,7 @@ from contacts.recipients import Recipient
 from lib import e164
 from messaging import carrying, choosing, media, planning, quiet
 from messaging.carrying import Load
-from messaging.choosing import Choice
+from messaging.choosing import Choice, Several
 from messaging.models import Direction, Status
 from messaging.moments import moment
 from messaging.planning import Plan
@@ -80,7 +80,7 @@ class LocalTimeField(forms.Field):
 class ComposeForm(forms.Form):
     """What a person wants to say, to whom, when and by which phone.
 
-    Valid, `cleaned_data` has `numbers` (E.164), `text`, `phone`, `send_at` (None = now), `picture`,
+    Valid, `cleaned_data` has `numbers` (E.164), `text`, `route`, `send_at` (None = now), `picture`,
     `content_type`, `flash` and `urgent` (quiet hours or not). A text with merge fields is sent only where
     that is meant (`literal`). `submission` is the form's own id: it makes a double click harmless.
     """
@@ -101,11 +101,12 @@ class ComposeForm(forms.Form):
     flash = forms.BooleanField(required=False)
     literal = forms.BooleanField(required=False)
     urgent = forms.BooleanField(required=False)
-    phone = forms.ModelChoiceField(
-        Phone.objects.none(),
+    # A phone's id, g and the id of a group of phones, or any.
+    phone = forms.CharField(
+        max_length=20,
         error_messages={
             "required": gettext_lazy("Choose a phone."),
-            "invalid_choice": gettext_lazy("This phone is not here any more. Choose another one."),
+            "max_length": gettext_lazy("This phone is not here any more. Choose another one."),
         },
     )
     when = forms.ChoiceField(
@@ -133,17 +134,15 @@ class ComposeForm(forms.Form):
     ) -> None:
         self.workspace = workspace
         self._who = data.getlist("who") if data is not None else list(who)
-        self.offered = choosing.choices(workspace)
-        first = choosing.best(self.offered, phone)
+        self.offered = choosing.routes(workspace)
         initial = {
             "to": to,
             "text": text,
-            "phone": first.pk if first else None,
+            "phone": choosing.best(self.offered, phone),
             "when": "now",
             "submission": uuid.uuid4(),
         }
         super().__init__(data, files, initial=initial)
-        self.fields["phone"].queryset = workspace.phones.living().defer("settings")  # type: ignore[attr-defined]
 
     # ---- What the page shows --------------------------------------------------------------------
 
@@ -181,7 +180,7 @@ class ComposeForm(forms.Form):
         return "{{" in self.written or "{%" in self.written
 
     @property
-    def lines(self) -> list[tuple[Choice, list[str]]]:
+    def lines(self) -> list[tuple[Choice | Several, list[str]]]:
         """Give the phones with their prices, each with what it cannot carry of what is written now."""
         lines = choosing.priced(self.offered, self.workspace)
         return [(line, line.blocked_by(self.load)) for line in lines]
@@ -196,17 +195,22 @@ class ComposeForm(forms.Form):
         return bool(self.files.get("picture") or self.data.get("pictured"))
 
     @cached_property
-    def chosen(self) -> Choice | None:
-        """Give the line of the chosen phone."""
+    def chosen(self) -> Choice | Several | None:
+        """Give the line of the chosen phone or phones."""
         wanted = str(self["phone"].value())
-        return next((line for line in self.offered if str(line.phone.pk) == wanted), None)
+        return next((line for line in self.offered if line.value == wanted), None)
 
     @cached_property
     def plan(self) -> Plan:
         """Give what would happen; the form need not be valid."""
-        phone = self.chosen.phone if self.chosen else None
+        load = self.load
         return planning.plan(
-            self.workspace, self.reading, self.written, phone, picture=self.has_picture
+            self.workspace,
+            self.reading,
+            self.written,
+            self.chosen.route if self.chosen and not self.chosen.off else None,
+            picture=load.picture,
+            flash=load.flash,
         )
 
     @cached_property
@@ -332,17 +336,21 @@ class ComposeForm(forms.Form):
             self.add_error("text", words)
 
     def _check_phone(self, data: dict[str, Any]) -> None:
-        phone, choice = data.get("phone"), self.chosen
-        if phone is None or choice is None:
+        choice = self.chosen
+        if "phone" in self.errors:
             return
-        if choice.off:
+        if choice is None:
+            self.add_error("phone", _("This phone is not here any more. Choose another one."))
+        elif choice.off:
             self.add_error(
                 "phone",
                 _("%(phone)s: %(why)s. Choose another phone.")
-                % {"phone": phone.name, "why": choice.off},
+                % {"phone": choice.name, "why": choice.off},
             )
-        elif problem := carrying.obstacle(phone, self.load):
-            self.add_error("phone", problem)
+        elif missing := choice.blocked_by(self.load):
+            self.add_error("phone", carrying.sentence(choice.name, missing[0]))
+        else:
+            data["route"] = choice.route
 
     def _check_time(self, data: dict[str, Any]) -> None:
         data["send_at"] = None

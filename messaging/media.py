@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import mimetypes
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 
 from django.conf import settings
@@ -20,6 +22,8 @@ from phones.lines import keep, line, redactor_of
 
 # How long a provider may fetch an outgoing picture; its own queue may be slow.
 LINK_LIFE = timedelta(days=3)
+# How long people may open a picture that they were sent as a link.
+PERSONS_LINK_LIFE = timedelta(days=30)
 # How often, and how long, an incoming picture that could not be fetched is tried again.
 TRY_AGAIN, TRY_FOR = timedelta(minutes=2), timedelta(hours=6)
 # What browsers may show by themselves. Everything else, SVG above all, is only downloaded.
@@ -28,12 +32,13 @@ SHOWN = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 SENDABLE = frozenset({"image/jpeg", "image/png", "image/gif"})
 
 _signer = TimestampSigner(salt="media")
+_for_people = TimestampSigner(salt="media link")
 
 
 def attachment(item: Media) -> Attachment:
     """Give what a phone type sends: an address that works without logging in, for LINK_LIFE."""
     token = _signer.sign(str(item.pk))
-    url = f"{settings.PUBLIC_URL}/media/{token}/"
+    url = f"{_public()}{token}/"
     return Attachment(
         url=url, content_type=item.content_type, size=item.size, read=lambda: _content(item)
     )
@@ -45,13 +50,37 @@ def _content(item: Media) -> bytes:
     return content
 
 
+def with_links(text: str, items: Iterable[Media]) -> str:
+    """Give a text with the addresses of pictures below it, each open to who has it for PERSONS_LINK_LIFE."""
+    links = (f"{_public()}{_for_people.sign(str(item.pk))}/" for item in items)
+    return "\n".join(filter(None, [text, *links]))
+
+
+def without_links(text: str) -> str:
+    """Give a text as it was before links were added to it."""
+    return "\n".join(line for line in text.split("\n") if not line.startswith(_public()))
+
+
+def is_linked(text: str) -> bool:
+    """Say whether a text has its pictures as links, so that they are not sent besides."""
+    return _public() in text
+
+
+def _public() -> str:
+    return f"{settings.PUBLIC_URL}/media/"
+
+
 def signed(token: str) -> Media | None:
     """Give the file of a signed address, or None when it is wrong or too old."""
-    try:
-        pk = _signer.unsign(token, max_age=LINK_LIFE)
-    except BadToken:
-        return None
-    return Media.objects.filter(pk=pk).exclude(file="").first()
+    pk = _unsigned(token)
+    return Media.objects.filter(pk=pk).exclude(file="").first() if pk else None
+
+
+def _unsigned(token: str) -> str:
+    for signer, life in ((_signer, LINK_LIFE), (_for_people, PERSONS_LINK_LIFE)):
+        with suppress(BadToken):
+            return signer.unsign(token, max_age=life)
+    return ""
 
 
 def store_upload(workspace: Workspace, upload: File[bytes], content_type: str) -> Media:

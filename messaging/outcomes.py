@@ -234,7 +234,7 @@ def write(run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome]) -> None:
     unspent = [
         o.message
         for o, v in verdicts
-        if o.message.counted and v.status == Status.QUEUED and v.kind != Attempt.Kind.UNKNOWN
+        if v.status == Status.QUEUED and v.kind != Attempt.Kind.UNKNOWN and o.message.counted
     ]
     if unspent:
         quotas.lock(phone)

@@ -12,6 +12,7 @@ from messaging.carrying import obstacle
 from messaging.counting import Count, count
 from messaging.explaining import summary
 from messaging.models import Conversation, IncomingPart, Message, Status
+from messaging.routing import shared_by
 from messaging.threads import Picture
 from messaging.timeline import Step, steps
 from phones.details import Exchanges
@@ -39,6 +40,7 @@ class Page:
     conversation: int | None
     elsewhere: list[Phone]
     length: Count
+    shared_by: str
     every: int
 
     @property
@@ -73,6 +75,7 @@ def build(message: Message, now: datetime) -> Page:
         conversation=_conversation(message),
         elsewhere=_elsewhere(message),
         length=count(message.text),
+        shared_by=shared_by(message),
         every=_every(message, now),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.utils.formats import number_format
@@ -11,8 +13,11 @@ from django.utils.translation import ngettext
 from accounts.models import Workspace
 from accounts.places import countries
 from contacts.services import opted_out
-from lib import e164, gsm
-from messaging import costs
+from lib import e164
+from messaging import costs, media, routing
+from messaging.carrying import Load
+from messaging.models import Media
+from messaging.routing import Assigned, Route
 from phones.models import Phone
 from phones.prices import Estimate
 
@@ -22,13 +27,16 @@ MOST_NUMBERS = 1000
 MOST_PEOPLE = 10_000
 # Numbers that are shown, and mistakes that are named, one by one; the others are counted.
 _SHOWN, _NAMED = 12, 20
+# A picture's id, as long as they are: the length of its link is known before it is stored.
+_LIKELY_ID = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`numbers` get the message; `stopped` asked for no more. `segments`, `seconds` and `cost` are for all.
+    """`numbers` get the message; `stopped` asked for no more, and no phone can reach those `beyond`.
 
-    `cost` is None where the phone has no prices, and for pictures.
+    `segments`, `seconds` and `cost` are for all. `cost` is None where the phones have no prices, and for
+    pictures that are sent; `linked` = they go as links in the text. `late` wait at first, and `why`.
     """
 
     numbers: tuple[str, ...]
@@ -37,6 +45,10 @@ class Plan:
     segments: int
     seconds: float | None
     cost: Estimate | None = None
+    beyond: tuple[str, ...] = ()
+    linked: bool = False
+    late: int = 0
+    why: str = ""
 
     @property
     def costs(self) -> str:
@@ -60,7 +72,8 @@ class Plan:
 
     @property
     def left_out(self) -> int:
-        return len(self.stopped) + len(self.reading.repeated) + len(self.reading.invalid)
+        left_out = len(self.stopped) + len(self.beyond)
+        return left_out + len(self.reading.repeated) + len(self.reading.invalid)
 
     @property
     def left_out_words(self) -> str:
@@ -72,6 +85,7 @@ class Plan:
             _("%(count)s opted out") % {"count": stopped} if stopped else "",
             _("%(count)s twice") % {"count": twice} if twice else "",
             _("%(count)s wrong") % {"count": wrong} if wrong else "",
+            _("%(count)s out of reach") % {"count": len(self.beyond)} if self.beyond else "",
         ]
         return ", ".join(filter(None, parts))
 
@@ -111,22 +125,64 @@ def plan(
     workspace: Workspace,
     reading: e164.Reading,
     text: str,
-    phone: Phone | None,
+    route: Route | None,
     *,
     picture: bool = False,
+    flash: bool = False,
 ) -> Plan:
-    """Work out what would happen, in at most one query per 500 numbers and one for the prices."""
+    """Work out what would happen: at most one query per 500 numbers, and a few for each phone."""
     stopped = opted_out(workspace, reading.numbers[: MOST_PEOPLE + 1])
-    numbers = tuple(number for number in reading.numbers if number not in stopped)
-    segments = max(1, gsm.measure(text).segments) * len(numbers)
+    wanted = tuple(number for number in reading.numbers if number not in stopped)
+    found = routing.candidates(workspace, route) if route else []
+    linked = picture and bool(found) and routing.links(found)
+    if linked:
+        text = media.with_links(text, [Media(pk=_LIKELY_ID)])
+    load = Load(text, picture=picture, flash=flash)
+    loads = [(place, number, load) for place, number in enumerate(wanted)]
+    given = routing.assign(workspace, route, loads, found=found) if route and found else {}
+    numbers = tuple(
+        n for place, n in enumerate(wanted) if place not in given or not given[place].is_hopeless
+    )
+    late = [item for item in given.values() if item.phone is None and not item.is_hopeless]
+    by_phone = _by_phone(wanted, given)
     return Plan(
         numbers=numbers,
         stopped=tuple(number for number in reading.numbers if number in stopped),
         reading=reading,
-        segments=segments,
-        seconds=segments / phone.rate if phone else None,
-        cost=costs.estimate(phone, numbers, text) if phone and not picture else None,
+        segments=load.segments * len(numbers),
+        # They send side by side.
+        seconds=max((load.segments * len(n) / phone.rate for phone, n in by_phone), default=None),
+        cost=_cost(by_phone, text) if not picture or linked else None,
+        beyond=tuple(
+            n for place, n in enumerate(wanted) if place in given and given[place].is_hopeless
+        ),
+        linked=linked,
+        late=len(late),
+        why=routing.waiting_words(late[0]) if late else "",
     )
+
+
+def _by_phone(
+    wanted: Sequence[str], given: Mapping[int, Assigned]
+) -> list[tuple[Phone, list[str]]]:
+    """Give the phones that messages go to or wait for, each with its numbers."""
+    shares: dict[int, tuple[Phone, list[str]]] = {}
+    for place, assigned in given.items():
+        if phone := assigned.phone or assigned.at:
+            shares.setdefault(phone.pk, (phone, []))[1].append(wanted[place])
+    return list(shares.values())
+
+
+def _cost(by_phone: Sequence[tuple[Phone, list[str]]], text: str) -> Estimate | None:
+    """Add up what the phones' shares cost; None where none of them has a price."""
+    amounts: Counter[str] = Counter()
+    unknown, is_known = 0, False
+    for phone, numbers in by_phone:
+        told = costs.estimate(phone, numbers, text)
+        is_known = is_known or told is not None
+        amounts.update(told.amounts if told else {})
+        unknown += told.unknown if told else len(numbers)
+    return Estimate(dict(amounts), unknown) if is_known else None
 
 
 def duration(seconds: float) -> str:

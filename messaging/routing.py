@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
@@ -26,7 +26,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Workspace
 from messaging import carrying
 from messaging.carrying import Load
-from messaging.models import Message
+from messaging.models import Attempt, Message, Status
 from messaging.moments import soon
 from phones import quotas, reaching
 from phones.health import kind_of
@@ -54,13 +54,18 @@ class Route:
 class Assigned:
     """Where a message goes. Without a `phone` it waits, until the moment that is told if it is known.
 
-    `why` is said to people. `is_hopeless` = no phone of the route can ever carry it there.
+    `why` is said to people. `at` is the phone that it waits for, where it must be written down for one;
+    without it, no phone of the route can ever carry it there.
     """
 
     phone: Phone | None
     until: datetime | None
     why: str
-    is_hopeless: bool = False
+    at: Phone | None = None
+
+    @property
+    def is_hopeless(self) -> bool:
+        return self.phone is None and self.at is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +90,9 @@ def candidates(workspace: Workspace, route: Route, now: datetime | None = None) 
     The simulator is one of any only where there is no other: nothing that should arrive is to end there.
     """
     now = now or timezone.now()
-    places = [
-        place for place in _places(workspace, route) if not place[0].is_deleted and _sends(place[0])
-    ]
+    places = _places(workspace, route)
+    if route.phone is None:
+        places = [place for place in places if not place[0].is_deleted and _sends(place[0])]
     if route.is_any:
         real = [place for place in places if not _pretends(place[0])]
         places = real or places
@@ -219,15 +224,16 @@ class _Clerk:
             self._needs[load] = needs_of(load, self._found)
         able = [item for item in self._found if item.carries(self._needs[load], number)]
         if not able:
-            return Assigned(None, None, _("No phone can reach this number"), is_hopeless=True)
+            return Assigned(None, None, _("No phone can reach this number"))
         shut = {item.phone.pk: self._shut(item, number) for item in able}
         open_ = [item for item in able if shut[item.phone.pk] is None]
         if not open_:
             told, now = [words for words in shut.values() if words], timezone.now()
             # Of the first that opens again, where one of them will by itself.
-            return min(told, key=lambda words: (words.until is None, words.until or now))
+            first = min(told, key=lambda words: (words.until is None, words.until or now))
+            return replace(first, at=max(able, key=lambda c: (c.priority, _rank(c, number))).phone)
         highest = max(item.priority for item in open_)
-        return self._one_of([item for item in open_ if item.priority == highest], number)
+        return self._one_of([item for item in open_ if item.priority == highest], number, load)
 
     def _shut(self, item: Candidate, number: str) -> Assigned | None:
         """Say why a message cannot go to this phone and may go to another one, None where it can."""
@@ -249,7 +255,7 @@ class _Clerk:
     def _is_old(self, item: Candidate, standing: Standing, number: str) -> bool:
         return standing.limit.unit == Unit.PEOPLE and number in self._reached[item.phone.pk]
 
-    def _one_of(self, best: list[Candidate], number: str) -> Assigned:
+    def _one_of(self, best: list[Candidate], number: str, load: Load) -> Assigned:
         last = self._known.get(number)
         friend = next((item for item in best if item.phone.pk == last), None)
         ranked = [friend] if friend else sorted(best, key=lambda c: _rank(c, number), reverse=True)
@@ -257,26 +263,28 @@ class _Clerk:
             if full := self._full(item, number):
                 return _reached(item, full)
             if self._has_room(item):
-                self._count(item, number)
+                self._count(item, number, load)
                 return Assigned(item.phone, None, _why(best, friend))
         words = _("It waits until %(phone)s has room") % {"phone": ranked[0].phone}
-        return Assigned(None, None, words)
+        return Assigned(None, None, words, at=ranked[0].phone)
 
     def _has_room(self, item: Candidate) -> bool:
         return self._room is None or self._room.get(item.phone.pk, 0) > 0
 
-    def _count(self, item: Candidate, number: str) -> None:
+    def _count(self, item: Candidate, number: str, load: Load) -> None:
         if self._room is not None:
             self._room[item.phone.pk] -= 1
         for standing in item.standings:
             if not self._is_old(item, standing, number):
-                self._left[standing.limit.pk] -= 1
+                is_by_segment = standing.limit.unit == Unit.SEGMENTS
+                self._left[standing.limit.pk] -= load.segments if is_by_segment else 1
 
 
 def _reached(item: Candidate, full: Sequence[Standing]) -> Assigned:
     """Say that limits are reached; the one that is free last decides when anything may leave again."""
     until = max((standing.until for standing in full if standing.until), default=None)
-    return Assigned(None, until, _("%(phone)s has reached its limit") % {"phone": item.phone})
+    words = _("%(phone)s has reached its limit") % {"phone": item.phone}
+    return Assigned(None, until, words, at=item.phone)
 
 
 def _why(best: Sequence[Candidate], friend: Candidate | None) -> str:
@@ -319,6 +327,26 @@ def _last_phones(
     with connection.cursor() as cursor:
         cursor.execute(sql, [given])
         return {peer: phone for peer, phone in cursor.fetchall() if phone}
+
+
+def shared_by(message: Message) -> str:
+    """Say of a message that might have left by another phone why it goes by this one; "" of any other."""
+    if not (message.any_phone or message.pool_id):
+        return ""
+    earlier = Message.objects.filter(
+        workspace=message.workspace_id, peer=message.peer, pk__lt=message.pk, held=False
+    ).exclude(status__in=[Status.SKIPPED, Status.CANCELLED])
+    is_friend = earlier.order_by("-pk").values_list("phone", flat=True).first() == message.phone_id
+    words = {"phone": message.phone, "pool": message.pool}
+    if message.trail.filter(kind=Attempt.Kind.FAILED_OVER).exists():
+        why = _("%(phone)s took it over") % words
+    elif is_friend:
+        why = _("%(phone)s, because the last message with this number went by it") % words
+    else:
+        why = _("%(phone)s, by priority and weight") % words
+    if message.any_phone:
+        return _("Any phone: %(why)s.") % {"why": why}
+    return _("A phone of %(pool)s: %(why)s.") % {**words, "why": why}
 
 
 # ---- Words --------------------------------------------------------------------------------------

@@ -143,10 +143,11 @@ def claim(
             rows = _take(*_first_of(chosen, limit), run) if chosen is not None else []
         else:
             rows = _take(*_first_due(phone, limit), run)
-        media = _media_of([row[0] for row in rows]) if phone.kind.can.mms_out else {}
+        pictured = [row[0] for row in rows if not media.is_linked(row[4])]
+        pictures = _media_of(pictured) if phone.kind.can.mms_out else {}
     counted = room.at if room else None
     return [
-        _claimed(row, media, counted)
+        _claimed(row, pictures, counted)
         for row in sorted(rows, key=lambda row: (row[1], row[2], row[0]))
     ]
 

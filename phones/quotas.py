@@ -274,7 +274,7 @@ def note_metered(phone: Phone) -> None:
     Phone.objects.filter(pk=phone.pk).update(metered=counts)
 
 
-def prune() -> int:
+def forget_counts() -> int:
     """Forget counts that no period reaches any more; give how many rows. A duty of the tick."""
     before = timezone.now() - _KEPT
     old = Usage.objects.filter(at__lt=before)

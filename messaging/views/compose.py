@@ -22,7 +22,7 @@ from accounts.http import MemberRequest, sender
 from contacts.recipients import suggestions
 from contacts.services import names
 from lib import gsm
-from messaging import composing, media
+from messaging import choosing, composing, media
 from messaging.composing import AlreadySent, Composed
 from messaging.counting import count, patterns
 from messaging.forms import ComposeForm
@@ -77,7 +77,7 @@ def _send(request: MemberRequest, form: ComposeForm) -> HttpResponseBase:
     try:
         composed = composing.create(
             workspace=request.workspace,
-            phone=data["phone"],
+            route=data["route"],
             numbers=data["numbers"],
             text=data["text"],
             by=request.user,
@@ -163,9 +163,16 @@ def _is_same(form: ComposeForm, earlier: list[Message]) -> bool:
     first = earlier[0]
     return (
         {message.peer for message in earlier} == set(form.reading.numbers)
-        and first.text.strip() == form.written.strip()
-        and str(first.phone_id) == str(form["phone"].value())
+        and media.without_links(first.text).strip() == form.written.strip()
+        and _chosen_for(first) == str(form["phone"].value())
     )
+
+
+def _chosen_for(message: Message) -> str:
+    """Give what was chosen in the form that made a message."""
+    if message.any_phone:
+        return choosing.ANY
+    return f"g{message.pool_id}" if message.pool_id else str(message.phone_id)
 
 
 def _rewritten(request: MemberRequest, **changes: str) -> ComposeForm:

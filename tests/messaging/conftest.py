@@ -10,6 +10,7 @@ import pytest
 from accounts.models import User, Workspace
 from messaging import composing
 from messaging.models import Message
+from messaging.routing import Route
 from messaging.sending import pump
 from phones import registry, types
 from phones.models import Phone
@@ -41,7 +42,8 @@ def write(workspace: Workspace, line: Phone, bob: User) -> Callable[..., list[Me
     """Compose a message to some numbers."""
 
     def write(*numbers: str, text: str = "Hello", **extra: Any) -> list[Message]:
-        extra = {"phone": line, "by": bob, "submission": uuid.uuid4(), **extra}
+        route = extra.pop("route", None) or Route(extra.pop("phone", line))
+        extra = {"route": route, "by": bob, "submission": uuid.uuid4(), **extra}
         composed = composing.create(
             workspace=workspace, numbers=numbers or (number(1),), text=text, **extra
         )

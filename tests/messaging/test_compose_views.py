@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,17 +16,18 @@ from django.utils import timezone
 from accounts.models import User, Workspace
 from contacts.models import OptOut
 from messaging.models import Media, Message, Status
-from phones.models import Phone
+from phones import quotas
+from phones.models import Limit, Phone, Pool, PoolPhone
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
 
 
-def fields(phone: Phone, **changes: Any) -> dict[str, Any]:
+def fields(phone: Phone | str, **changes: Any) -> dict[str, Any]:
     """What the browser posts."""
     return {
         "to": "06 12 34 56 78",
         "text": "Hello",
-        "phone": phone.pk,
+        "phone": phone if isinstance(phone, str) else phone.pk,
         "when": "now",
         "at": "",
         "submission": str(uuid.uuid4()),
@@ -39,7 +41,7 @@ def office(workspace: Workspace, scripted: Any) -> Phone:
     return Phone.objects.create(workspace=workspace, type="scripted", name="Office", settings={})
 
 
-def post(client: Client, phone: Phone, **changes: Any) -> Any:
+def post(client: Client, phone: Phone | str, **changes: Any) -> Any:
     return client.post("/compose/", fields(phone, **changes))
 
 
@@ -403,3 +405,94 @@ def test_the_page_costs_the_same_however_many_phones_and_numbers(
 
     with django_assert_max_num_queries(8):
         as_bob.post("/compose/preview/", fields(phone, to=to))
+
+
+# ---- Through several phones ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def pool(workspace: Workspace, phone: Phone, office: Phone) -> Pool:
+    made = Pool.objects.create(workspace=workspace, name="Both", folded="both")
+    for place in (phone, office):
+        PoolPhone.objects.create(pool=made, phone=place)
+    return made
+
+
+def test_a_group_of_phones_is_offered_and_each_number_gets_one_of_them(
+    as_bob: Client, phone: Phone, office: Phone, pool: Pool
+) -> None:
+    numbers = "\n".join(f"+336{index:08d}" for index in range(40))
+
+    assert "Both" in as_bob.get("/compose/").text
+    assert post(as_bob, f"g{pool.pk}", to=numbers).status_code == 302
+
+    rows = set(Message.objects.values_list("phone", "pool", "any_phone"))
+    assert rows == {(phone.pk, pool.pk, False), (office.pk, pool.pk, False)}
+    page = as_bob.get(f"/messages/{Message.objects.order_by('pk')[0].pk}/").text
+    assert "A phone of Both" in page
+
+
+def test_any_phone_never_means_the_simulator_beside_real_ones(
+    as_bob: Client, workspace: Workspace, phone: Phone, office: Phone
+) -> None:
+    second = Phone.objects.create(workspace=workspace, type="scripted", name="2nd", settings={})
+    numbers = "\n".join(f"+336{index:08d}" for index in range(40))
+
+    post(as_bob, "any", to=numbers)
+
+    rows = set(Message.objects.values_list("phone", "any_phone"))
+    assert rows == {(office.pk, True), (second.pk, True)}
+
+
+def test_a_group_of_another_workspace_is_refused(
+    as_charlie: Client, charlie: User, phone: Phone, pool: Pool
+) -> None:
+    page = post(as_charlie, f"g{pool.pk}")
+
+    assert page.status_code == 422
+    assert not Message.objects.exists()
+
+
+def test_a_number_that_no_phone_may_write_to_is_left_out_with_the_reason(
+    as_bob: Client, phone: Phone
+) -> None:
+    Phone.objects.filter(pk=phone.pk).update(denied=["GB"])
+    to = "+33612345678, +447911123456"
+
+    assert "1 out of reach" in as_bob.post("/compose/preview/", fields(phone, to=to)).text
+    post(as_bob, phone, to=to)
+
+    british = Message.objects.get(peer="+447911123456")
+    assert (british.status, british.reason) == (Status.SKIPPED, "no_phone")
+    assert "None of the phones" in as_bob.get(f"/messages/{british.pk}/").text
+
+
+def test_the_composer_says_what_is_left_of_a_limit(as_bob: Client, phone: Phone) -> None:
+    Limit.objects.create(phone=phone, period="day", unit="messages", amount=2)
+    quotas.note_metered(phone)
+
+    assert "2 messages left today" in as_bob.get("/compose/").text
+    to = ", ".join(f"+336{index:08d}" for index in range(3))
+    assert (
+        "Simulator has reached its limit"
+        in as_bob.post("/compose/preview/", fields(phone, to=to)).text
+    )
+
+
+def test_a_picture_goes_as_a_link_where_no_phone_of_the_group_sends_any(
+    as_bob: Client, client: Client, workspace: Workspace, phone: Phone, office: Phone
+) -> None:
+    plain = [
+        Phone.objects.create(workspace=workspace, type="smpp", name=name, settings={})
+        for name in ("A", "B")
+    ]
+    pool = Pool.objects.create(workspace=workspace, name="Plain", folded="plain")
+    PoolPhone.objects.bulk_create(PoolPhone(pool=pool, phone=one) for one in plain)
+    picture = SimpleUploadedFile("cat.png", PNG, "image/png")
+
+    post(as_bob, f"g{pool.pk}", picture=picture, text="Look")
+
+    text = Message.objects.get().text
+    assert text.startswith("Look\nhttp")
+    shown = client.get(urlsplit(text.split("\n")[1]).path)
+    assert (shown.status_code, b"".join(shown.streaming_content)) == (200, PNG)  # type: ignore[attr-defined]

@@ -221,7 +221,7 @@ def test_old_counts_are_forgotten(line) -> None:
     for days in (1, 31, 40):
         Usage.objects.create(phone=line, at=quotas.quarter(now - timedelta(days=days)))
 
-    quotas.prune()
+    quotas.forget_counts()
 
     assert Usage.objects.count() == 2
 

@@ -13,6 +13,7 @@ import pytest
 from accounts.models import User, Workspace
 from messaging import composing, polling
 from messaging.models import Message
+from messaging.routing import Route
 from phones.base import (
     Addresses,
     Delivery,
@@ -154,7 +155,7 @@ def test_a_message_goes_out_and_its_answer_comes_in(
         return set(Message.objects.values_list("direction", "status", "text"))
 
     composing.create(
-        workspace=workspace, phone=phone, numbers=[TO], text="Coming?", by=bob, submission=uuid4()
+        workspace=workspace, route=Route(phone), numbers=[TO], text="Coming?", by=bob, submission=uuid4()
     )
     jobs()
     peer.wait(lambda: peer.names("sent"))

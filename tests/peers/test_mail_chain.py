@@ -13,6 +13,7 @@ import pytest
 from accounts.models import User, Workspace
 from messaging import composing, polling
 from messaging.models import Direction, Message, Status
+from messaging.routing import Route
 from messaging.sending import pump
 from messaging.sessions import Keeper
 from messaging.watching import WATCHES
@@ -57,7 +58,7 @@ def sent(workspace: Workspace, gateway: Phone, bob: User, smtp: SmtpPeer) -> Mes
         workspace=workspace,
         numbers=[number(1)],
         text="Où ?",
-        phone=gateway,
+        route=Route(gateway),
         by=bob,
         submission=uuid.uuid4(),
     )

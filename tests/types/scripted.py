@@ -43,6 +43,8 @@ class Scripted(PhoneType):
         mms_in=yes(),
         call=yes(),
         look_up=yes(),
+        unicode=yes(),
+        long=yes(),
     )
     endpoints = (
         Endpoint("status", "Delivery reports", "why"),

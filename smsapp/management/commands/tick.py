@@ -42,7 +42,7 @@ DUTIES: tuple[tuple[Callable[[], int], float], ...] = (
     (receiving.show_partial, 20),
     (sweeping.fetch_late_media, 120),
     (sweeping.prune_exchanges, 3600),
-    (quotas.prune, 3600),
+    (quotas.forget_counts, 3600),
     (keeping.forget_deleted_fields, 60),
     (changing.purge, 600),
     (running.resume, 20),
