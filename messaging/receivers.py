@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.dispatch import receiver
-from django.utils import timezone
 
+from messaging import failing_over
 from messaging.connected import rouse
-from messaging.models import Message, Status
-from phones.base import Reason
 from phones.models import Phone
 from phones.signals import phone_deleted, phone_ready
 
@@ -21,8 +19,6 @@ def send_waiting(*, phone: Phone, **_: Any) -> None:
 
 
 @receiver(phone_deleted)
-def cancel_waiting(*, phone: Phone, **_: Any) -> None:
-    """Cancel what waits for a phone that is being deleted. Within its transaction."""
-    Message.objects.filter(phone=phone, status=Status.QUEUED).update(
-        status=Status.CANCELLED, reason=Reason.PHONE_GONE, ended_at=timezone.now()
-    )
+def leave_phone(*, phone: Phone, **_: Any) -> None:
+    """Move what waits for a phone that is being deleted, or cancel it. Within its transaction."""
+    failing_over.leave(phone)

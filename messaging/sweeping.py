@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from lib.jobs import enqueue
-from messaging import media
+from messaging import failing_over, media
 from messaging.connected import rouse
 from messaging.models import Attempt, Message, Status
 from messaging.outcomes import unknown
@@ -71,14 +71,17 @@ def _end_lease(message: Message) -> bool:
 
 
 def cancel_orphans() -> int:
-    """Cancel what waits for a phone that is gone; give how many.
+    """Cancel what waits for a phone that is gone and has no other; give how many.
 
     It came back from its flight, or was written, in the very moment in which the phone was deleted.
     """
-    orphans = Message.objects.filter(status=Status.QUEUED, phone__deleted_at__isnull=False)
-    return orphans.update(
-        status=Status.CANCELLED, reason=Reason.PHONE_GONE, ended_at=timezone.now()
-    )
+    orphans = Message.objects.filter(status=Status.QUEUED, held=False, phone=OuterRef("pk"))
+    gone = Phone.objects.filter(Exists(orphans), deleted_at__isnull=False)
+    cancelled = 0
+    for phone in gone.select_related("workspace").defer("settings"):
+        with transaction.atomic():
+            cancelled += failing_over.leave(phone)
+    return cancelled
 
 
 def fetch_late_media() -> int:

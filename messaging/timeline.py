@@ -30,6 +30,8 @@ _ENDINGS = {
     Status.CANCELLED: {Attempt.Kind.CANCELLED},
     Status.UNKNOWN: {Attempt.Kind.UNKNOWN},
 }
+# Attempts whose words are ours.
+_NOT_QUOTED = {Attempt.Kind.LOOKED_UP, Attempt.Kind.FAILED_OVER}
 GREY, BLUE, GREEN, RED, AMBER = "", "is-blue", "is-green", "is-red", "is-amber"
 
 
@@ -181,6 +183,7 @@ def _attempt(message: Message, attempt: Attempt) -> Step:
         Attempt.Kind.RESENT: _resent,
         Attempt.Kind.CANCELLED: _called_off,
         Attempt.Kind.MOVED: _moved,
+        Attempt.Kind.FAILED_OVER: _failed_over,
         Attempt.Kind.ARRIVED: _arrived,
         Attempt.Kind.LOST: _lost,
         Attempt.Kind.LOOKED_UP: _looked_up,
@@ -196,7 +199,7 @@ def _attempt(message: Message, attempt: Attempt) -> Step:
         title,
         text,
         attempt.created_at,
-        *(_quote(attempt, attempt.phone) if attempt.kind != Attempt.Kind.LOOKED_UP else ()),
+        *(_quote(attempt, attempt.phone) if attempt.kind not in _NOT_QUOTED else ()),
     )
 
 
@@ -258,6 +261,12 @@ def _moved(message: Message, attempt: Attempt) -> Telling:
     title = _("Moved to %(phone)s") % {"phone": _name(attempt.phone)}
     text = _("By %(person)s.") % {"person": _somebody(attempt)}
     return "arrows-exchange", GREY, title, text
+
+
+def _failed_over(message: Message, attempt: Attempt) -> Telling:
+    title = _("Moved to %(phone)s by itself") % {"phone": _name(attempt.phone)}
+    text = _("%(phone)s could not send it now. Nothing had left, so it cannot arrive twice.")
+    return "arrows-exchange", GREY, title, text % {"phone": attempt.words}
 
 
 def _arrived(message: Message, attempt: Attempt) -> Telling:

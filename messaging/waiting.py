@@ -14,8 +14,10 @@ from messaging import quiet
 from messaging.models import LookUp, Message, Status
 from messaging.moments import moment, soon
 from messaging.timeline import AMBER, GREY, Step
-from phones import limits
+from phones import limits, quotas
 from phones.lookups import asker_of
+from phones.models import Watch
+from phones.standing import limit_words
 
 # Messages counted before this one; past it people read "more than".
 _MOST = 1000
@@ -47,7 +49,38 @@ def why_waiting(message: Message, now: datetime) -> Step:
     if message.not_before > now:
         text = _("It is tried again by itself: %(time)s.") % {"time": soon(message.not_before)}
         return Step("clock", GREY, _("Waits for its next try"), text)
+    if step := _limited(message, now):
+        return step
     return _held(message) or _looked_up(message) or _behind(message, now) or _its_turn(message, now)
+
+
+def _limited(message: Message, now: datetime) -> Step | None:
+    """The phone rests for its failures, or has reached a limit."""
+    if not message.phone.metered:
+        return None
+    watch = Watch.objects.filter(phone=message.phone_id).exclude(rests_until=None).first()
+    if watch and watch.rests_until:
+        return Step(
+            "player-pause",
+            AMBER,
+            _("Waits: %(phone)s rests, because too many messages failed")
+            % {"phone": message.phone},
+            _("A few messages try it from %(time)s on. It goes on when these arrive.")
+            % {"time": soon(watch.rests_until)},
+            quote_by=_("Seen"),
+            quote=watch.words,
+        )
+    found = quotas.standings([message.phone], now).get(message.phone_id, [])
+    full = next((one for one in found if one.is_full and one.until), None)
+    if full is None or not full.until:
+        return None
+    return Step(
+        "clock-pause",
+        AMBER,
+        _("Waits: %(phone)s has reached its limit") % {"phone": message.phone},
+        _("%(limit)s. It leaves by itself from %(time)s on.")
+        % {"limit": limit_words(full.limit), "time": soon(full.until)},
+    )
 
 
 def _held(message: Message) -> Step | None:

@@ -36,7 +36,7 @@ from phones.base import (
     Temporary,
     Throttled,
 )
-from phones.models import EndpointCall, PauseReason, Phone, new_token
+from phones.models import EndpointCall, PauseReason, Phone, PoolPhone, new_token
 from phones.signals import phone_deleted, phone_ready
 
 logger = logging.getLogger(__name__)
@@ -180,6 +180,7 @@ def delete(phone: Phone, *, by: User | None = None) -> bool:
             return False
         phone_deleted.send(Phone, phone=living, by=by)
         Phone.objects.filter(look_up_by=phone).update(look_up_by=None)
+        PoolPhone.objects.filter(phone=phone).delete()
         Phone.objects.filter(pk=phone.pk).update(
             settings={}, token=new_token(), deleted_at=timezone.now()
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -260,8 +261,10 @@ def delete(request: MemberRequest, pk: int) -> HttpResponseBase:
     """Ask, naming what is lost, then delete."""
     shown = _phone(request, pk)
     if request.method != "POST":
-        waiting = shown.messages.filter(status="queued").count()
-        return render(request, "phones/delete.html", {"phone": shown, "waiting": waiting})
+        queued = shown.messages.filter(status="queued")
+        moving = queued.filter(Q(any_phone=True) | Q(pool__isnull=False)).count()
+        context = {"phone": shown, "waiting": queued.count() - moving, "moving": moving}
+        return render(request, "phones/delete.html", context)
     services.delete(shown, by=request.user)
     messages.success(
         request, _("%(phone)s is deleted. Its messages are still here.") % {"phone": shown}

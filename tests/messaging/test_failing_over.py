@@ -1,0 +1,188 @@
+"""Failing over: what may leave by another phone does not wait in vain, and never leaves twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import Workspace
+from messaging import failing_over, sending, sweeping
+from messaging.models import IS_ROUTED, Attempt, Message, Status
+from messaging.routing import Route
+from phones import quotas, services
+from phones.base import NoCredit, OutcomeUnknown, Temporary
+from phones.models import Limit, PauseReason, Phone, Pool, PoolPhone
+from tests.messaging.conftest import number, states
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def second(workspace: Workspace, line: Phone) -> Phone:
+    return Phone.objects.create(
+        workspace=workspace, type="scripted", name="Second", settings={}, rate=100_000, address="2"
+    )
+
+
+@pytest.fixture
+def pool(workspace: Workspace, line: Phone, second: Phone) -> Pool:
+    """Line first, then Second."""
+    made = Pool.objects.create(workspace=workspace, name="Both", folded="both")
+    PoolPhone.objects.create(pool=made, phone=line, priority=1)
+    PoolPhone.objects.create(pool=made, phone=second)
+    return made
+
+
+def phones_of(*messages: Message) -> list[str]:
+    return [Message.objects.get(pk=message.pk).phone.name for message in messages]
+
+
+def trail(message: Message) -> list[str]:
+    return [str(kind) for kind in message.trail.order_by("pk").values_list("kind", flat=True)]
+
+
+Write = Callable[..., list[Message]]
+
+
+@pytest.mark.parametrize("route", ["pool", "any"])
+def test_messages_of_a_paused_phone_go_to_the_next(
+    route: str, write: Write, line: Phone, second: Phone, pool: Pool
+) -> None:
+    Phone.objects.filter(pk=line.pk).update(priority=1)
+    moving = write(route=Route(pool=pool) if route == "pool" else Route())
+    staying = write(number(2), route=Route(line))
+    assert phones_of(*moving, *staying) == ["Line", "Line"]
+    services.pause(line, reason=PauseReason.PERSON)
+
+    assert failing_over.look() == 1
+
+    assert phones_of(*moving, *staying) == ["Second", "Line"]
+    moving[0].refresh_from_db()
+    assert moving[0].own == "2"
+    assert trail(moving[0]) == [Attempt.Kind.FAILED_OVER]
+
+
+def test_an_empty_account_moves_what_it_refused(write, send, second, pool, scripted) -> None:
+    (message,) = write(route=Route(pool=pool))
+    scripted.script[message.peer] = [NoCredit("Empty")]
+    send()
+
+    failing_over.look()
+    sending.pump(second.pk)
+
+    assert states(message) == [Status.SENT]
+    assert trail(message) == [Attempt.Kind.PAUSED, Attempt.Kind.FAILED_OVER]
+
+
+def test_what_a_phone_could_not_hand_over_twice_goes_to_the_next_and_comes_back(
+    write, send, line, second, pool, scripted
+) -> None:
+    (message,) = write(route=Route(pool=pool))
+    scripted.script[message.peer] = [Temporary("Busy")] * 4
+    places = []
+
+    for phone in (line, line, second, second):
+        sending.pump(phone.pk)
+        failing_over.look()
+        failing_over.look()
+        places += phones_of(message)
+        Message.objects.update(not_before=timezone.now())
+
+    assert places == ["Line", "Second", "Second", "Line"]
+    assert Message.objects.get().attempts == 4
+
+
+def test_what_may_have_left_is_never_moved(write, send, line, second, pool, scripted) -> None:
+    Phone.objects.filter(pk=line.pk).update(resend_unknown=True)
+    again, unknown = write(number(1), number(2), route=Route(pool=pool))
+    scripted.script[again.peer] = [OutcomeUnknown("Hm")]
+    send()
+    Phone.objects.filter(pk=line.pk).update(resend_unknown=False)
+    scripted.script[unknown.peer] = [OutcomeUnknown("Hm")]
+    services.pause(line, reason=PauseReason.PERSON)
+
+    failing_over.look()
+
+    assert states(again) == [Status.QUEUED]
+    assert phones_of(again) == ["Line"]
+
+
+def test_a_planned_message_keeps_its_time(write, line, pool) -> None:
+    at = timezone.now() + timedelta(days=1)
+    (message,) = write(route=Route(pool=pool), send_at=at)
+    services.pause(line, reason=PauseReason.PERSON)
+
+    failing_over.look()
+
+    message.refresh_from_db()
+    assert message.phone.name == "Second"
+    assert message.not_before == at
+
+
+@pytest.mark.parametrize(("spill", "name"), [(True, "Second"), (False, "Line")])
+def test_a_limit_that_is_reached_spills_or_defers_as_chosen(
+    spill, name, write, send, line, pool
+) -> None:
+    first, second = write(number(1), number(2), route=Route(pool=pool))
+    Limit.objects.create(phone=line, period="day", unit="messages", amount=1, spill=spill)
+    quotas.note_metered(line)
+    send()
+
+    failing_over.look()
+
+    assert states(first, second) == [Status.SENT, Status.QUEUED]
+    assert phones_of(first, second) == ["Line", name]
+
+
+def test_a_deleted_phone_leaves_its_messages_to_others(write, line, second, pool) -> None:
+    moving, alone = write(number(1), route=Route(pool=pool)) + write(number(2), route=Route(line))
+
+    services.delete(line)
+
+    assert states(moving, alone) == [Status.QUEUED, Status.CANCELLED]
+    assert phones_of(moving) == ["Second"]
+    assert list(pool.phones.all()) == [second]
+
+
+def test_what_comes_back_to_a_deleted_phone_finds_another_one(write, line, second, pool) -> None:
+    (message,) = write(route=Route(pool=pool))
+    Message.objects.update(status=Status.SENDING, lease_until=timezone.now())
+    services.delete(line)
+    Message.objects.update(status=Status.QUEUED)
+
+    assert sweeping.cancel_orphans() == 0
+
+    assert states(message) == [Status.QUEUED]
+    assert phones_of(message) == ["Second"]
+
+
+def test_without_another_phone_it_is_cancelled_with_the_reason(write, line, second, pool) -> None:
+    services.delete(second)
+    (message,) = write(route=Route(pool=pool))
+
+    services.delete(line)
+
+    message.refresh_from_db()
+    assert (message.status, message.reason) == (Status.CANCELLED, "phone_gone")
+
+
+def test_the_message_s_page_tells_that_it_was_moved(as_bob, write, line, pool) -> None:
+    (message,) = write(route=Route(pool=pool))
+    services.pause(line, reason=PauseReason.PERSON)
+    failing_over.look()
+
+    page = as_bob.get(f"/messages/{message.pk}/").text
+
+    assert "Moved to Second by itself" in page
+    assert "Line could not send it now." in page
+    assert "Second took it over" in page
+
+
+def test_what_cannot_be_moved_is_found_by_an_index(line) -> None:
+    found = Message.objects.filter(IS_ROUTED, phone=line.pk)
+    if connection.vendor == "sqlite":
+        assert "message_routed" in found.explain()
