@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Role, User
 from messaging.carrying import label_of
 from messaging.models import Message, Status
-from phones.models import Phone
+from phones.models import PauseReason, Phone, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -31,17 +31,60 @@ def phone_paused(phone_id: int) -> None:
     for person in _managers(phone):
         with translation.override(person.language or settings.LANGUAGE_CODE):
             subject = _("%(phone)s is paused") % {"phone": phone.name}
-            body = _(
-                "The phone “%(phone)s” of %(workspace)s paused itself: every message would have failed.\n\n"
-                "%(provider)s says: %(words)s\n\n"
+            why = (
+                _(
+                    "The phone “%(phone)s” of %(workspace)s was paused, because too many messages failed.\n\n"
+                    "%(words)s\n\n"
+                )
+                if phone.pause_reason == PauseReason.UNRELIABLE
+                else _(
+                    "The phone “%(phone)s” of %(workspace)s paused itself: every message would have "
+                    "failed.\n\n"
+                    "%(provider)s says: %(words)s\n\n"
+                )
+            )
+            rest = _(
                 "Messages that wait: %(waiting)s. None is lost. They leave when the phone is started again:\n"
                 "%(address)s\n"
-            ) % {
+            )
+            body = (why + rest) % {
                 "phone": phone.name,
                 "workspace": phone.workspace.name,
                 "provider": label_of(phone),
                 "words": phone.pause_words,
                 "waiting": waiting,
+                "address": f"{settings.PUBLIC_URL}/phones/{phone.pk}/",
+            }
+        _mail(phone, person, subject, body)
+
+
+def phone_unreliable(phone_id: int) -> None:
+    """Say that too many messages of a phone fail, and what follows from it. A job."""
+    watch = Watch.objects.select_related("phone__workspace").filter(phone=phone_id).first()
+    if watch is None or not watch.troubled_at or watch.phone.is_deleted:
+        return
+    phone = watch.phone
+    for person in _managers(phone):
+        with translation.override(person.language or settings.LANGUAGE_CODE):
+            subject = _("%(phone)s is unreliable") % {"phone": phone.name}
+            follows = (
+                _(
+                    "It rests. In some minutes a few messages try whether it is well again; what may "
+                    "leave by another phone does so meanwhile, the rest waits."
+                )
+                if watch.rests_until
+                else _("It goes on sending.")
+            )
+            body = _(
+                "Too many messages of the phone “%(phone)s” of %(workspace)s fail.\n\n"
+                "%(words)s\n\n"
+                "%(follows)s Look at it here:\n"
+                "%(address)s\n"
+            ) % {
+                "phone": phone.name,
+                "workspace": phone.workspace.name,
+                "words": watch.words,
+                "follows": follows,
                 "address": f"{settings.PUBLIC_URL}/phones/{phone.pk}/",
             }
         _mail(phone, person, subject, body)

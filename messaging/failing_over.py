@@ -34,7 +34,7 @@ TRIES = 2
 _BATCH, _BATCHES = 500, 20
 
 
-def look() -> int:
+def move_stuck() -> int:
     """Move what waits in vain to phones that can send it; give how many. A duty of the tick."""
     stuck = [phone.pk for phone in _with_something_to_move() if _is_stuck(phone)]
     moved = _move_all(_tried())

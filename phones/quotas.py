@@ -30,6 +30,15 @@ _SLIDING = {
     Period.DAYS_30: timedelta(days=30),
     Period.DAYS_31: timedelta(days=31),
 }
+# What a watch says of a phone that is well.
+WELL: dict[str, object] = {
+    "troubled_at": None,
+    "words": "",
+    "rests": 0,
+    "rests_until": None,
+    "tried": 0,
+    "tried_at": None,
+}
 # Rows are kept a little longer than the longest period.
 _KEPT = timedelta(days=33)
 _BATCH = 5000

@@ -23,7 +23,7 @@ from accounts import places
 from accounts.models import User, Workspace
 from lib import money, stored
 from lib.http import NoAnswer, NotSent, Trace
-from phones import limits, lines, prices
+from phones import limits, lines, prices, quotas
 from phones.base import (
     BadAnswer,
     Balance,
@@ -36,7 +36,7 @@ from phones.base import (
     Temporary,
     Throttled,
 )
-from phones.models import EndpointCall, PauseReason, Phone, PoolPhone, new_token
+from phones.models import EndpointCall, PauseReason, Phone, PoolPhone, Watch, new_token
 from phones.signals import phone_deleted, phone_ready
 
 logger = logging.getLogger(__name__)
@@ -161,6 +161,8 @@ def start(phone: Phone, *, by: User | None = None) -> bool:
         .filter(pk=phone.pk, paused_at__isnull=False)
         .update(paused_at=None, pause_reason="", pause_words="", paused_by=None)
     )
+    # Who starts it by hand has mended it: what happened before is forgiven.
+    Watch.objects.filter(phone=phone).update(**quotas.WELL, counts_from=timezone.now())
     try:
         limits.release(phone)
     except RedisError as error:

@@ -58,7 +58,7 @@ def test_messages_of_a_paused_phone_go_to_the_next(
     assert phones_of(*moving, *staying) == ["Line", "Line"]
     services.pause(line, reason=PauseReason.PERSON)
 
-    assert failing_over.look() == 1
+    assert failing_over.move_stuck() == 1
 
     assert phones_of(*moving, *staying) == ["Second", "Line"]
     moving[0].refresh_from_db()
@@ -71,7 +71,7 @@ def test_an_empty_account_moves_what_it_refused(write, send, second, pool, scrip
     scripted.script[message.peer] = [NoCredit("Empty")]
     send()
 
-    failing_over.look()
+    failing_over.move_stuck()
     sending.pump(second.pk)
 
     assert states(message) == [Status.SENT]
@@ -87,8 +87,8 @@ def test_what_a_phone_could_not_hand_over_twice_goes_to_the_next_and_comes_back(
 
     for phone in (line, line, second, second):
         sending.pump(phone.pk)
-        failing_over.look()
-        failing_over.look()
+        failing_over.move_stuck()
+        failing_over.move_stuck()
         places += phones_of(message)
         Message.objects.update(not_before=timezone.now())
 
@@ -105,7 +105,7 @@ def test_what_may_have_left_is_never_moved(write, send, line, second, pool, scri
     scripted.script[unknown.peer] = [OutcomeUnknown("Hm")]
     services.pause(line, reason=PauseReason.PERSON)
 
-    failing_over.look()
+    failing_over.move_stuck()
 
     assert states(again) == [Status.QUEUED]
     assert phones_of(again) == ["Line"]
@@ -116,7 +116,7 @@ def test_a_planned_message_keeps_its_time(write, line, pool) -> None:
     (message,) = write(route=Route(pool=pool), send_at=at)
     services.pause(line, reason=PauseReason.PERSON)
 
-    failing_over.look()
+    failing_over.move_stuck()
 
     message.refresh_from_db()
     assert message.phone.name == "Second"
@@ -132,7 +132,7 @@ def test_a_limit_that_is_reached_spills_or_defers_as_chosen(
     quotas.note_metered(line)
     send()
 
-    failing_over.look()
+    failing_over.move_stuck()
 
     assert states(first, second) == [Status.SENT, Status.QUEUED]
     assert phones_of(first, second) == ["Line", name]
@@ -173,7 +173,7 @@ def test_without_another_phone_it_is_cancelled_with_the_reason(write, line, seco
 def test_the_message_s_page_tells_that_it_was_moved(as_bob, write, line, pool) -> None:
     (message,) = write(route=Route(pool=pool))
     services.pause(line, reason=PauseReason.PERSON)
-    failing_over.look()
+    failing_over.move_stuck()
 
     page = as_bob.get(f"/messages/{message.pk}/").text
 

@@ -26,7 +26,16 @@ from campaigns import (
 from contacts import changing, keeping
 from contacts.importing import files, running
 from lib.jobs import QueueDown, redis
-from messaging import activity, failing_over, looking_up, polling, receiving, reporting, sweeping
+from messaging import (
+    activity,
+    failing_over,
+    looking_up,
+    polling,
+    receiving,
+    reliability,
+    reporting,
+    sweeping,
+)
 from phones import quotas
 
 logger = logging.getLogger(__name__)
@@ -36,7 +45,8 @@ DUTIES: tuple[tuple[Callable[[], int], float], ...] = (
     (sweeping.wake_due, 0),
     (looking_up.wake_due, 0),
     (sweeping.end_leases, 0),
-    (failing_over.look, 5),
+    (reliability.look_at_phones, 10),
+    (failing_over.move_stuck, 5),
     (sweeping.cancel_orphans, 20),
     (polling.wake_due, 5),
     (reporting.match_all_parked, 20),
