@@ -10,6 +10,8 @@ class CampaignsConfig(AppConfig):
     name = "campaigns"
 
     def ready(self) -> None:
+        from campaigns import receivers  # noqa: F401, PLC0415  models are loaded only now
+
         post_migrate.connect(_count, sender=self)
 
 

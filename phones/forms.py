@@ -12,10 +12,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Workspace
-from phones import lookups
-from phones.base import PhoneType
+from phones import lookups, reaching
+from phones.base import PhoneType, Words
 from phones.health import kind_of
 from phones.models import Phone
+from phones.pool_forms import priority_field, weight_field
 
 # Keeps the provider's field names apart from ours.
 PREFIX = "settings"
@@ -23,6 +24,26 @@ PREFIX = "settings"
 FORGET = "forget"
 # Settings that say where a phone connects to, whatever their field's class.
 ADDRESSES = {"base_url", "host", "smtp_host", "imap_host", "edge", "region"}
+
+
+def _places_field(label: Words, help_text: Words) -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        help_text=help_text,
+        max_length=2000,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "FR, +33 6"}),
+    )
+
+
+def _read_places(written: str) -> list[str]:
+    try:
+        return reaching.read(written)
+    except reaching.NotAPlace as wrong:
+        words = _(
+            "“%(written)s” is neither a country's two letters, such as FR, nor a prefix, such as +33 6."
+        )
+        raise forms.ValidationError(words % {"written": wrong}) from None
 
 
 class PhoneForm(forms.Form):
@@ -63,6 +84,27 @@ class PhoneForm(forms.Form):
         required=False,
     )
 
+    priority = priority_field(
+        help_text=gettext_lazy("Where any phone may be taken, the highest goes first."),
+        initial=0,
+        required=False,
+    )
+    weight = weight_field(
+        help_text=gettext_lazy(
+            "Phones of the same priority share: 3 gets three times as many as 1."
+        ),
+        initial=1,
+        required=False,
+    )
+    allowed = _places_field(
+        gettext_lazy("Write only to"),
+        gettext_lazy("Countries and prefixes, such as FR, +33 6. Empty = everywhere."),
+    )
+    denied = _places_field(
+        gettext_lazy("Never write to"),
+        gettext_lazy("The longest prefix decides: +1 here and +1 202 above leaves +1 202."),
+    )
+
     def __init__(self, data: MultiValueDict[str, Any] | None, *, phone: Phone) -> None:
         self.phone = phone
         now = {
@@ -70,6 +112,10 @@ class PhoneForm(forms.Form):
             "rate": f"{phone.rate:g}",
             "resend_unknown": phone.resend_unknown,
             "look_up_by": phone.look_up_by_id,
+            "priority": phone.priority,
+            "weight": phone.weight,
+            "allowed": reaching.written(phone.allowed),
+            "denied": reaching.written(phone.denied),
         }
         super().__init__(data, initial=now)
         kind = kind_of(phone)
@@ -85,6 +131,18 @@ class PhoneForm(forms.Form):
         if others.exclude(pk=self.phone.pk).exists():
             raise forms.ValidationError(self.name_taken())
         return name
+
+    def clean_priority(self) -> int:
+        return self.cleaned_data["priority"] or 0
+
+    def clean_weight(self) -> int:
+        return self.cleaned_data["weight"] or 1
+
+    def clean_allowed(self) -> list[str]:
+        return _read_places(self.cleaned_data["allowed"])
+
+    def clean_denied(self) -> list[str]:
+        return _read_places(self.cleaned_data["denied"])
 
     @staticmethod
     def name_taken() -> str:
@@ -142,8 +200,14 @@ class PhoneForms:
     @property
     def opens_advanced(self) -> bool:
         """Say whether something in the folded part is wrong or is not as it was given."""
-        fields = [*self.advanced, self.phone["rate"]]
-        return any(field.errors for field in fields) or any(map(_was_filled_in, self.advanced))
+        fields = [*self.advanced, *self.routing, self.phone["rate"]]
+        filled = any(map(_was_filled_in, [*self.advanced, *self.routing]))
+        return filled or any(field.errors for field in fields)
+
+    @property
+    def routing(self) -> list[forms.BoundField]:
+        """Give what says which messages it gets where several phones may be taken."""
+        return [self.phone[name] for name in ("priority", "weight", "allowed", "denied")]
 
     @property
     def _advanced(self) -> tuple[str, ...]:
@@ -151,7 +215,10 @@ class PhoneForms:
 
 
 def _was_filled_in(field: forms.BoundField) -> bool:
-    return str(field.value() or "") != str(field.field.initial or "")
+    given = str(field.value() or "")
+    if not given and isinstance(field.field, forms.IntegerField):
+        return False  # an empty number stands for the usual one
+    return given != str(field.field.initial or "")
 
 
 def _retype_words() -> str:

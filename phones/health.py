@@ -11,10 +11,11 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 
 from accounts.models import Workspace
-from phones import limits, registry
+from phones import limits, quotas, registry
 from phones.base import PhoneType
 from phones.limits import Pace
-from phones.models import EndpointCall, Phone
+from phones.models import EndpointCall, Phone, Watch
+from phones.quotas import Standing
 
 # The newest messages of a workspace that the delivered share is taken from, at most.
 SAMPLE = 2000
@@ -29,7 +30,8 @@ class Health:
 
     `kind` is None when the file of its type is gone, `pace` when the queue server does not answer. `waiting`
     counts the messages that wait while it is paused. `share` is the delivered part, 0 to 1, of those
-    it handed over within 24 hours (of the newest SAMPLE of its workspace), None without any.
+    it handed over within 24 hours (of the newest SAMPLE of its workspace), None without any. `tightest` is
+    the limit that has least left, `watch` how its failures are watched.
     """
 
     phone: Phone
@@ -38,6 +40,8 @@ class Health:
     waiting: int
     share: float | None
     called_at: datetime | None
+    tightest: Standing | None = None
+    watch: Watch | None = None
 
     @property
     def is_slow(self) -> bool:
@@ -46,7 +50,8 @@ class Health:
     @property
     def is_troubled(self) -> bool:
         """Say whether somebody should look at it."""
-        return self.phone.is_paused or self.is_slow or self.kind is None
+        failing = self.watch is not None and self.watch.troubled_at is not None
+        return self.phone.is_paused or self.is_slow or failing or self.kind is None
 
     @property
     def percent(self) -> float | None:
@@ -63,6 +68,11 @@ def health_of(workspace: Workspace) -> list[Health]:
     waiting = _waiting(workspace, [phone for phone in phones if phone.is_paused])
     shares = _shares(workspace)
     paces = _paces(phones)
+    for phone in phones:
+        phone.workspace = workspace
+    limits_of = quotas.standings(phones)
+    metered = [phone.pk for phone in phones if phone.metered]
+    watches = {w.phone_id: w for w in Watch.objects.filter(phone__in=metered)} if metered else {}
     return [
         Health(
             phone=phone,
@@ -71,6 +81,8 @@ def health_of(workspace: Workspace) -> list[Health]:
             waiting=waiting.get(phone.pk, 0),
             share=shares.get(phone.pk),
             called_at=called.get(phone.pk),
+            tightest=next(iter(limits_of.get(phone.pk, [])), None),
+            watch=watches.get(phone.pk),
         )
         for phone in phones
     ]

@@ -281,6 +281,11 @@ class Watch(models.Model):
     def __str__(self) -> str:
         return f"{self.phone_id} {self.action}"
 
+    @property
+    def is_trying(self) -> bool:
+        """Say whether a few messages may try the phone now (the circuit is half open)."""
+        return self.rests_until is not None and self.rests_until <= timezone.now()
+
 
 class Lease(models.Model):
     """Who holds the session of a connected phone, and until when unless it is renewed.

@@ -276,6 +276,21 @@ def give_back(phone: Phone, at: datetime, released: Sequence[tuple[str, int]]) -
 # ---- Keeping ------------------------------------------------------------------------------------
 
 
+def set_limit(phone: Phone, *, period: str, unit: str, amount: int, spill: bool) -> None:
+    """Add a limit, or change that of the same period and unit, which goes on counting."""
+    Limit.objects.update_or_create(
+        phone=phone, period=period, unit=unit, defaults={"amount": amount, "spill": spill}
+    )
+    note_metered(phone)
+
+
+def remove_limit(phone: Phone, pk: int) -> bool:
+    """Remove a limit; say whether it was there."""
+    removed, _rows = Limit.objects.filter(phone=phone, pk=pk).delete()
+    note_metered(phone)
+    return bool(removed)
+
+
 def note_metered(phone: Phone) -> None:
     """Write down whether a phone's messages are to be counted, after its limits or its watch changed."""
     watched = Watch.objects.filter(phone=phone).exclude(failed=None, unknown=None)

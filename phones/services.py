@@ -78,8 +78,12 @@ def add(
     resend_unknown: bool = False,
     look_up_by: Phone | None = None,
     by: User | None = None,
+    **routing: Any,
 ) -> Phone:
-    """Add a phone of type `slug`. Raises NameTaken."""
+    """Add a phone of type `slug`; `routing` may be its priority, weight, allowed and denied.
+
+    Raises NameTaken.
+    """
     phone = Phone(
         workspace=workspace,
         type=slug,
@@ -88,6 +92,7 @@ def add(
         rate=rate,
         resend_unknown=resend_unknown,
         look_up_by=look_up_by,
+        **routing,
     )
     phone.address = _address(phone)
     try:
@@ -109,8 +114,12 @@ def edit(
     resend_unknown: bool,
     look_up_by: Phone | None = None,
     by: User | None = None,
+    **routing: Any,
 ) -> None:
-    """Change a living phone. `settings` replace the stored ones whole. Raises NameTaken."""
+    """Change a living phone. `settings` replace the stored ones whole; `routing` as in `add`.
+
+    Raises NameTaken.
+    """
     changed = Phone(
         pk=phone.pk, type=phone.type, token=phone.token, name=name, settings=settings, rate=rate
     )
@@ -123,6 +132,7 @@ def edit(
                 rate=rate,
                 resend_unknown=resend_unknown,
                 look_up_by=look_up_by,
+                **routing,
             )
     except IntegrityError:
         raise NameTaken from None

@@ -11,3 +11,6 @@ phone_ready = Signal()
 # phone, by (User or None): it is about to be deleted, inside the transaction that deletes it. What
 # waits for it must be given another fate now.
 phone_deleted = Signal()
+
+# pool: it may be deleted. Whoever uses it answers with a list of phones.pools.Use.
+asked_for_uses = Signal()

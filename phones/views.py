@@ -24,7 +24,8 @@ from phones.details import (
 )
 from phones.forms import PauseForm, PhoneForms, forms_for_edit, forms_for_new
 from phones.health import health_of, kind_of, pace_of
-from phones.models import PauseReason, Phone
+from phones.models import PauseReason, Phone, Watch
+from phones.quotas import standings
 from phones.services import NameTaken, Result
 
 _GET_POST = require_http_methods(["GET", "HEAD", "POST"])
@@ -62,6 +63,9 @@ def phone(request: MemberRequest, pk: int) -> HttpResponse:
         "is_slow": pace is not None and pace.is_slow,
         "waiting": shown.messages.filter(status="queued").count() if shown.is_paused else 0,
         "prices": shown.prices.count(),
+        "standings": standings([shown]).get(shown.pk, []),
+        "watch": Watch.objects.filter(phone=shown).first(),
+        "pools": shown.pools.all(),
         "addresses": addresses_of(shown, kind),
         "is_only_here": kind is not None and has_to_paste(kind) and is_only_here(shown),
         "exchanges": exchanges_of(shown, before=request.GET.get("before", "")),
@@ -277,7 +281,8 @@ def delete(request: MemberRequest, pk: int) -> HttpResponseBase:
 
 def _phone(request: MemberRequest, pk: int) -> Phone:
     """Give a living phone of the current workspace. Raises Http404."""
-    return get_object_or_404(request.workspace.phones.living(), pk=pk)
+    phones = request.workspace.phones.living().select_related("workspace")
+    return get_object_or_404(phones, pk=pk)
 
 
 def _kind(phone: Phone) -> type[PhoneType]:

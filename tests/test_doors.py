@@ -26,7 +26,7 @@ from messaging.models import (
     QuietHours,
     Status,
 )
-from phones.models import Phone
+from phones.models import Phone, Pool
 
 pytestmark = pytest.mark.django_db
 
@@ -43,8 +43,8 @@ SELF = {"profile", "workspace_switch", "workspace_missing"}
 MEMBER = {
     "calls", "carriers", "contact", "contacts", "contacts_changes", "conversation", "file", "group",
     "groups", "home", "inbox", "message", "messages", "more", "opt_outs", "people", "phone",
-    "phone_binds", "phone_prices", "phone_prices_export", "phone_types", "phones", "recurrence",
-    "recurrences", "segment", "segments", "texts",
+    "phone_binds", "phone_limits", "phone_prices", "phone_prices_export", "phone_types", "phones",
+    "pools", "recurrence", "recurrences", "segment", "segments", "texts",
 }  # fmt: skip
 # They need a file, or a phone that stays connected: tests/messaging/test_files.py and
 # tests/phones/test_live_views.py show them.
@@ -67,10 +67,11 @@ MANAGER = {
     "import_check", "import_delete", "import_rejected", "import_shape", "import_start", "import_stop",
     "imports", "invitation_renew", "invitation_revoke", "opt_out_remove", "people_invite",
     "people_remove", "people_role", "phone_add", "phone_addresses", "phone_balance", "phone_check",
-    "phone_connect", "phone_delete", "phone_edit", "phone_edit_try", "phone_new", "phone_pause",
-    "phone_price_remove", "phone_price_set", "phone_prices_fetch", "phone_prices_import",
-    "phone_rotate", "phone_start", "phone_trace", "phone_try", "quiet_hours", "quiet_hours_add",
-    "quiet_hours_delete", "quiet_hours_edit", "segment_delete", "settings_workspace",
+    "phone_connect", "phone_delete", "phone_edit", "phone_edit_try", "phone_limit_remove",
+    "phone_limit_set", "phone_new", "phone_pause", "phone_price_remove", "phone_price_set",
+    "phone_prices_fetch", "phone_prices_import", "phone_rotate", "phone_start", "phone_trace",
+    "phone_try", "phone_watch", "pool_add", "pool_delete", "pool_edit", "quiet_hours",
+    "quiet_hours_add", "quiet_hours_delete", "quiet_hours_edit", "segment_delete", "settings_workspace",
 }  # fmt: skip
 
 
@@ -119,6 +120,7 @@ def things(
     )
     text = Text.objects.create(workspace=workspace, name="Bus", folded="bus", source="It is late")
     media = Media.objects.create(workspace=workspace, content_type="image/png")
+    pool = Pool.objects.create(workspace=workspace, name="Both", folded="both")
     Call.objects.create(
         workspace=workspace, phone=phone, peer="+33612345678", provider_id="1",
         started_at=timezone.now(),
@@ -134,7 +136,7 @@ def things(
         "message": message, "conversation": conversation, "people": member, "phone": phone,
         "invitation": invitation, "opt": opt_out, "file": media, "carrier": carrier,
         "contact": contact, "group": group, "change": change, "field": field,
-        "import": upload, "segment": segment, "text": text,
+        "import": upload, "segment": segment, "text": text, "pool": pool,
     }  # fmt: skip
     return {
         "pk": {prefix: thing.pk for prefix, thing in owners.items()},

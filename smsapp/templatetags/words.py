@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext
 from lib import e164
 from lib import money as lib_money
 from messaging.models import Status
+from phones import reaching, standing
 from phones.connections import is_connected
 from phones.health import kind_of
 from phones.models import Phone
@@ -79,6 +80,11 @@ def phone_chip(phone: Phone, slow: bool = False) -> dict[str, Any]:
 def place(context: Context, name: str) -> str:
     """Mark the link to the current place. The place follows from the URL's name (smsapp.context)."""
     return SafeString(' aria-current="page"') if context.get("place") == name else ""
+
+
+register.filter("limit_words", standing.limit_words)
+register.filter("left_words", standing.left_words)
+register.filter("places", reaching.written)
 
 
 @register.filter

@@ -155,7 +155,12 @@ def test_a_message_goes_out_and_its_answer_comes_in(
         return set(Message.objects.values_list("direction", "status", "text"))
 
     composing.create(
-        workspace=workspace, route=Route(phone), numbers=[TO], text="Coming?", by=bob, submission=uuid4()
+        workspace=workspace,
+        route=Route(phone),
+        numbers=[TO],
+        text="Coming?",
+        by=bob,
+        submission=uuid4(),
     )
     jobs()
     peer.wait(lambda: peer.names("sent"))
