@@ -68,7 +68,7 @@ class Several:
     warning: str = ""
     lacks: tuple[tuple[str, str], ...] = ()
     price: str = ""
-    icon = "arrows-exchange"
+    icon = "route"
 
     @property
     def name(self) -> str:
@@ -154,6 +154,7 @@ def best(offered: list[Choice | Several], wanted: str = "") -> str:
 
 def _choice(phone: Phone, others: bool, left: list[Standing]) -> Choice:
     off = warning = ""
+    about = _about(phone)
     if kind_of(phone) is None:
         return Choice(phone=phone, about=phone.type, off=_("out of order"))
     if not _can_send(phone):
@@ -164,10 +165,12 @@ def _choice(phone: Phone, others: bool, left: list[Standing]) -> Choice:
         warning = _("%(paused)s; messages wait until somebody starts it") % {
             "paused": _paused(phone)
         }
-    elif left:
+    elif left and left[0].is_full:
         warning = left_words(left[0])
+    elif left:
+        about = f"{about} · {left_words(left[0])}"
     lacks = tuple((need, carrying.short(need)) for need in carrying.lacks(phone))
-    return Choice(phone=phone, about=_about(phone), off=off, warning=warning, lacks=lacks)
+    return Choice(phone=phone, about=about, off=off, warning=warning, lacks=lacks)
 
 
 def _can_send(phone: Phone) -> bool:

@@ -86,7 +86,7 @@ def create(
     rows = []
     for place, number in enumerate(numbers):
         given = assigned.get(place)
-        phone = given and (given.phone or given.at)
+        phone = (given.phone or given.at) if given else None
         kept = _kept_back(phone, is_stopped=given is None)
         phone = phone or found[0].phone
         rows.append(

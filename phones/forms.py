@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import Workspace
 from phones import lookups, reaching
-from phones.base import PhoneType, Words
+from phones.base import PhoneType
 from phones.health import kind_of
 from phones.models import Phone
 from phones.pool_forms import priority_field, weight_field
@@ -26,7 +26,7 @@ FORGET = "forget"
 ADDRESSES = {"base_url", "host", "smtp_host", "imap_host", "edge", "region"}
 
 
-def _places_field(label: Words, help_text: Words) -> forms.CharField:
+def _places_field(label: Any, help_text: Any) -> forms.CharField:
     return forms.CharField(
         label=label,
         help_text=help_text,

@@ -86,5 +86,11 @@ class WatchForm(forms.Form):
         help_text=gettext_lazy("For networks that are slow to report."),
     )
     action = forms.ChoiceField(
-        label=gettext_lazy("Then"), choices=Watch.Action.choices, initial=Watch.Action.ALERT
+        label=gettext_lazy("Then"),
+        choices=Watch.Action.choices,
+        initial=Watch.Action.ALERT,
+        help_text=gettext_lazy(
+            "Owners and administrators get a mail in any case. A phone that rests goes on by itself once a "
+            "few messages have arrived; one that is paused waits for somebody to start it."
+        ),
     )

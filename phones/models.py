@@ -259,8 +259,8 @@ class Watch(models.Model):
     """
 
     class Action(models.TextChoices):
-        ALERT = "alert", _("write a mail to administrators")
-        REST = "rest", _("rest, then try a few messages until all is well (circuit breaker)")
+        ALERT = "alert", _("only write a mail")
+        REST = "rest", _("rest, then try a few messages")
         PAUSE = "pause", _("pause the phone")
 
     phone = models.OneToOneField(Phone, models.CASCADE, related_name="watch")

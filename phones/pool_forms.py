@@ -82,7 +82,9 @@ class PoolForm(forms.Form):
     def clean_name(self) -> str:
         name = " ".join(self.cleaned_data["name"].split())
         others = Pool.objects.filter(workspace=self._workspace, folded=fold(name)[:60])
-        if others.exclude(pk=self._pool.pk if self._pool else None).exists():
+        if self._pool:
+            others = others.exclude(pk=self._pool.pk)
+        if others.exists():
             raise forms.ValidationError(self.name_taken())
         return name
 

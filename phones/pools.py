@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
@@ -68,7 +69,8 @@ def save(
 
 def uses_of(pool: Pool) -> list[Use]:
     """Ask the apps above what uses a group."""
-    return [use for _app, uses in asked_for_uses.send(Pool, pool=pool) for use in uses]
+    answers: list[tuple[Any, Any]] = asked_for_uses.send(Pool, pool=pool)
+    return [use for _app, uses in answers for use in uses]
 
 
 def delete(pool: Pool, *, by: User) -> None:

@@ -22,6 +22,7 @@ _PLACES = {
     "call": "calls",
     "phone": "phones",
     "recurrence": "campaigns",
+    "pool": "phones",
     "profile": "profile",
     "account_": "profile",
     "settings": "settings",

@@ -102,10 +102,10 @@ class Migration(migrations.Migration):
                     "action",
                     models.CharField(
                         choices=[
-                            ("alert", "write a mail to administrators"),
+                            ("alert", "only write a mail"),
                             (
                                 "rest",
-                                "rest, then try a few messages until all is well (circuit breaker)",
+                                "rest, then try a few messages",
                             ),
                             ("pause", "pause the phone"),
                         ],

@@ -60,8 +60,11 @@ def chip(status: str) -> dict[str, Any]:
 
 
 @register.inclusion_tag("components/chip.html")
-def phone_chip(phone: Phone, slow: bool = False) -> dict[str, Any]:
-    """Draw a phone's state. `slow`: its provider asked us to slow down (`limits.pace(phone).is_slow`)."""
+def phone_chip(phone: Phone, slow: bool = False, rests: object = None) -> dict[str, Any]:
+    """Draw a phone's state. `slow`: its provider asked us to slow down (`limits.pace(phone).is_slow`).
+
+    `rests`: too many of its messages failed (`Watch.rests_until`).
+    """
     if phone.is_deleted:
         return {"icon": "ban", "look": "", "word": gettext_lazy("Deleted"), "struck": True}
     if phone.is_paused:
@@ -69,6 +72,8 @@ def phone_chip(phone: Phone, slow: bool = False) -> dict[str, Any]:
     kind = kind_of(phone)
     if kind is None:
         return {"icon": "alert-triangle", "look": "is-red", "word": gettext_lazy("Out of order")}
+    if rests:
+        return {"icon": "clock-pause", "look": "is-amber", "word": gettext_lazy("Resting")}
     if slow:
         return {"icon": "clock-pause", "look": "is-amber", "word": gettext_lazy("Slowed down")}
     if kind.connected and not is_connected(phone):

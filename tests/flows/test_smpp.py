@@ -26,13 +26,13 @@ from lib.http import NotSent
 from lib.jobs import QueueDown
 from messaging import connected
 from messaging.connected import Seat
-from messaging.models import Attempt, Message, Report, Segment, Status
+from messaging.models import Attempt, Message, Priority, Report, Segment, Status
 from messaging.receiving import show_partial
 from messaging.sweeping import end_leases
-from phones import leases, limits, live
+from phones import leases, limits, live, quotas
 from phones.base import Misconfigured, PhoneError, Temporary
 from phones.lines import line
-from phones.models import Exchange, Lease, Phone
+from phones.models import Exchange, Lease, Limit, Phone
 from phones.sessions import Bind
 from phones.smpp import link, statuses, wire
 from tests.peers.smpp import Smsc, start_smsc
@@ -207,6 +207,38 @@ def test_a_message_is_sent_and_delivered(bind: Binding, smsc: Smsc) -> None:
     bound.until(bound.all_are("delivered"))
 
     assert smsc.texts() == ["Bonjour à tous"]
+
+
+def test_an_urgent_message_overtakes_those_that_wait(bind: Binding, smsc: Smsc) -> None:
+    smsc.behave("ok", delay=5)
+    bound = bind(window=4)
+
+    bound.write(count=40)
+    Message.objects.update(priority=Priority.BULK)
+    bound.until(lambda: len(smsc.submits) >= 4)
+    (urgent,) = bound.write("Now", first=90)
+    Message.objects.filter(pk=urgent.pk).update(priority=Priority.URGENT)
+    bound.until(lambda: "Now" in smsc.texts())
+
+    # What the window held already, and what was claimed before it was there.
+    assert smsc.texts().index("Now") <= 12
+    assert "queued" in states()
+    bound.until(bound.all_are("sent"))
+
+
+def test_a_limit_is_kept_by_a_connected_phone_too(bind: Binding, smsc: Smsc) -> None:
+    bound = bind(window=4)
+    Limit.objects.create(phone=bound.phone, period="day", unit="messages", amount=5)
+    quotas.note_metered(bound.phone)
+    bound.phone.refresh_from_db(fields=["metered"])
+
+    bound.write(count=9)
+    bound.until(lambda: states().count("sent") == 5)
+    for _ in range(5):
+        bound.seat.turn()
+
+    assert states().count("queued") == 4
+    assert len(smsc.submits) == 5
 
 
 # ---- The window, and refusals -------------------------------------------------------------------
