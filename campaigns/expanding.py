@@ -28,7 +28,6 @@ from campaigns.sources import Place
 from contacts.importing.reading import Unreadable
 from lib import bulk
 from lib.jobs import DEFAULT, awake, enqueue, stopping, wake
-from messaging import routing
 from messaging.conversations import existing, note_written
 from messaging.models import Direction, Media, Message, Status
 from phones.models import Phone
@@ -149,12 +148,10 @@ class _Expansion:
 
     def _first_phone(self) -> tuple[Phone, Tariff]:
         """Give the phone that messages name until they are given theirs."""
-        found = routing.candidates(self.campaign.workspace, self.judge.route)
+        found = self.judge.phones
         if not found:
             raise _NoPhone(_("There is no phone to send through. Choose one, then continue."))
-        # Pictures have prices of their own, which no table of ours knows.
-        priced = not self.campaign.has_picture
-        return found[0], tariff_of(found[0]) if priced else Tariff({})
+        return found[0], tariff_of(found[0]) if self.judge.is_priced else Tariff({})
 
     def _store(self, place: Place, judged: Sequence[Judged]) -> None:
         campaign = self.campaign

@@ -11,10 +11,10 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from campaigns import tallying
@@ -26,8 +26,9 @@ from messaging import quiet, routing
 from messaging.carrying import Load
 from messaging.connected import rouse
 from messaging.models import Message, Status
-from messaging.routing import Assigned, Route
-from phones.models import Phone
+from messaging.routing import Candidate, Route
+from phones.base import Reason
+from phones.models import Phone, Unit
 from phones.prices import Tariff, tariff_of
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,10 @@ logger = logging.getLogger(__name__)
 WINDOW, LEAST, MOST = 30, 20, 50_000
 # Messages of one transaction, and of one campaign at a time.
 _CHUNK, _MOST = 1000, 20_000
+# What waits longer than this, for a limit or for the end of a phone's rest, is not looked at until then.
+_SOON = timedelta(minutes=1)
+
+_Place = tuple[datetime, int]
 
 
 def wake_all() -> int:
@@ -49,33 +54,39 @@ def wake_all() -> int:
 def feed(pk: int) -> int:
     """Give one campaign its share now; give how many messages were let through. A job."""
     awake(feed, pk)
-    found = Campaign.objects.select_related("workspace", "phone", "pool")
-    campaign = found.filter(pk=pk, state=State.RUNNING).first()
+    related = Campaign.objects.select_related("workspace", "phone", "pool")
+    campaign = related.filter(pk=pk, state=State.RUNNING).first()
     if campaign is None:
         return 0
     route = Judge.route_of(campaign)
-    phones = routing.candidates(campaign.workspace, route)
-    room = _room(campaign, [phone for phone in phones if not phone.is_paused])
-    done = 0
-    while done < _MOST and any(room.values()):
-        let, is_more = _portion(campaign, route, room)
-        done += let
-        if not is_more:
+    found = routing.candidates(campaign.workspace, route)
+    room = _room(campaign, found)
+    done = seen = 0
+    place: _Place | None = None
+    while seen < _MOST and any(room.values()):
+        let, looked, place = _portion(campaign, route, found, room, place)
+        done, seen = done + let, seen + looked
+        if place is None:
             break
     return done
 
 
-def _room(campaign: Campaign, phones: Sequence[Phone]) -> dict[int, int]:
+def _room(campaign: Campaign, found: Sequence[Candidate]) -> dict[int, int]:
     """Say how many more messages each phone may be given by this campaign: {phone's id: messages}."""
     running = Campaign.objects.filter(workspace=campaign.workspace, state=State.RUNNING).count()
     room = {}
-    for phone in phones:
+    for phone in (item.phone for item in found if not item.closed and not item.phone.is_deleted):
         window = min(MOST, max(LEAST, int(phone.rate * WINDOW)))
         share = max(1, window // max(1, running))
         waiting = Message.objects.filter(phone=phone, status=Status.QUEUED, held=False)
         everybodys = _count(waiting.exclude(campaign=None), window)
         own = _count(waiting.filter(campaign=campaign), share) if running > 1 else 0
         room[phone.pk] = max(0, min(window - everybodys, share - own))
+    for item in found:
+        for standing in item.standings:
+            # Who was written to already is no new person, so that a limit of people lets some through.
+            if standing.limit.unit != Unit.PEOPLE and item.phone.pk in room:
+                room[item.phone.pk] = min(room[item.phone.pk], standing.left)
     return room
 
 
@@ -83,43 +94,58 @@ def _count(messages: QuerySet[Message], most: int) -> int:
     return messages.order_by().values("pk")[:most].count()
 
 
-def _portion(campaign: Campaign, route: Route, room: dict[int, int]) -> tuple[int, bool]:
-    """Let a chunk through: (messages let through, whether there may be more)."""
+def _portion(
+    campaign: Campaign,
+    route: Route,
+    found: Sequence[Candidate],
+    room: dict[int, int],
+    after: _Place | None,
+) -> tuple[int, int, _Place | None]:
+    """Let a chunk through: (messages let through, looked at, where to go on; None at the end)."""
     now = timezone.now()
     with transaction.atomic():
         mine = Campaign.objects.filter(pk=campaign.pk, state=State.RUNNING)
         if not mine.select_for_update().exists():
-            return 0, False
-        limit = min(_CHUNK, sum(room.values()))
-        rows = list(_due(campaign, now)[:limit])
+            return 0, 0, None
+        rows = list(_due(campaign, now, after)[:_CHUNK])
         later = _kept_quiet(campaign, rows, now)
         loads = [(row.pk, row.peer, _load(campaign, row)) for row in rows if row.pk not in later]
-        where = routing.assign(campaign.workspace, route, loads, room=room)
-        for pk, assigned in where.items():
-            if assigned.phone is None and assigned.until:
-                later[pk] = assigned.until
-        by_pk = {row.pk: row for row in rows}
-        let = [pk for pk, assigned in where.items() if assigned.phone]
-        _let_through(by_pk, where, let, now)
+        where = routing.assign(campaign.workspace, route, loads, room=room, found=found)
+        later |= {pk: a.until for pk, a in where.items() if a.until and a.until > now + _SOON}
+        let = {pk: assigned.phone for pk, assigned in where.items() if assigned.phone}
+        _let_through({row.pk: row for row in rows}, let, now)
         _put_off(later)
-    for pk in let:
-        phone = where[pk].phone
-        assert phone is not None
-        room[phone.pk] = max(0, room.get(phone.pk, 0) - 1)
-    for phone in {p.pk: p for p in (where[pk].phone for pk in let) if p}.values():
+        _give_up([pk for pk, assigned in where.items() if assigned.is_hopeless], now)
+    for phone in let.values():
+        room[phone.pk] -= 1
+    for phone in {phone.pk: phone for phone in let.values()}.values():
         rouse(phone)
-    # Where nothing moved, the same ones would be looked at again.
-    return len(let), len(rows) == limit and bool(let or later)
+    end = (rows[-1].send_at, rows[-1].pk) if len(rows) == _CHUNK else None
+    return len(let), len(rows), end
 
 
-def _due(campaign: Campaign, now: datetime) -> QuerySet[Message]:
+def _due(campaign: Campaign, now: datetime, after: _Place | None) -> QuerySet[Message]:
+    """Give what is wanted by now, behind those that were looked at."""
     held = Message.objects.filter(
         campaign=campaign, held=True, status=Status.QUEUED, send_at__lte=now
     ).order_by("send_at", "id")
+    if after:
+        send_at, pk = after
+        held = held.filter(Q(send_at__gt=send_at) | Q(send_at=send_at, id__gt=pk))
+        held = held.filter(send_at__gte=send_at)
     if connection.features.has_select_for_update_skip_locked:
         held = held.select_for_update(skip_locked=True, of=("self",))
     return held.only(
-        "pk", "peer", "text", "flash", "country", "phone_id", "segments", "cost", "not_before"
+        "pk",
+        "peer",
+        "text",
+        "flash",
+        "country",
+        "phone_id",
+        "segments",
+        "cost",
+        "not_before",
+        "send_at",
     )
 
 
@@ -138,18 +164,16 @@ def _kept_quiet(campaign: Campaign, rows: Sequence[Message], now: datetime) -> d
     return {pk: end for pk, end in ends.items() if end > now}
 
 
-def _let_through(
-    rows: Mapping[int, Message], where: Mapping[int, Assigned], let: Sequence[int], now: datetime
-) -> None:
+def _let_through(rows: Mapping[int, Message], let: Mapping[int, Phone], now: datetime) -> None:
     tariffs: dict[int, Tariff] = {}
     values = []
-    for pk in let:
-        row, phone = rows[pk], where[pk].phone
-        assert phone is not None
-        cost, currency = row.cost, None
+    for pk, phone in let.items():
+        row, currency = rows[pk], None
+        cost = row.cost
         if phone.pk != row.phone_id:
-            tariff = tariffs.setdefault(phone.pk, tariff_of(phone))
-            price = tariff.price_of(row.peer)
+            if phone.pk not in tariffs:
+                tariffs[phone.pk] = tariff_of(phone)
+            price = tariffs[phone.pk].price_of(row.peer)
             cost = price.amount * row.segments if price else None
             currency = price.currency if price else ""
         values.append((pk, phone.pk, phone.address, max(now, row.not_before), cost, currency))
@@ -174,6 +198,14 @@ def _put_off(later: Mapping[int, datetime]) -> None:
         at[until].append(pk)
     for until, pks in at.items():
         Message.objects.filter(pk__in=pks, held=True, status=Status.QUEUED).update(send_at=until)
+
+
+def _give_up(pks: Sequence[int], now: datetime) -> None:
+    """Skip whom no phone can reach any more, since the phones were changed."""
+    if pks:
+        Message.objects.filter(pk__in=pks, held=True, status=Status.QUEUED).update(
+            status=Status.SKIPPED, reason=Reason.NO_PHONE, held=False, ended_at=now
+        )
 
 
 def finish() -> int:

@@ -24,6 +24,7 @@ from contacts.services import opted_out
 from lib import gsm
 from messaging import routing
 from messaging.carrying import Load
+from messaging.media import with_links
 from messaging.routing import Route
 from phones.base import Reason
 
@@ -54,6 +55,15 @@ class Judge:
         self._fields = keeping.fields_of(campaign.workspace) if self._compiled.fields else []
         self._workspace = workspace_values(campaign.workspace, campaign.created_by)
         self._lengths: dict[str, gsm.Length] = {}
+        found = routing.candidates(campaign.workspace, self.route)
+        self.phones = [item.phone for item in found if not item.phone.is_deleted]
+        # Where no phone sends pictures, they go as links in the text.
+        self._links = list(campaign.media.all()) if routing.links(found) else []
+
+    @property
+    def is_priced(self) -> bool:
+        """Say whether tables of prices know what it costs: pictures have prices of their own."""
+        return bool(self._links) or not self.campaign.has_picture
 
     @staticmethod
     def route_of(campaign: Campaign) -> Route:
@@ -116,7 +126,8 @@ class Judge:
             rendered = self._compiled.render(values)
         except texts.Unmakeable as error:
             return "", (), error.words
-        return rendered.text[:MOST_TEXT], rendered.missing, ""
+        text = rendered.text[:MOST_TEXT]
+        return with_links(text, self._links), rendered.missing, ""
 
     def _measure(self, text: str) -> gsm.Length:
         """Measure each text once: most campaigns say the same to many."""

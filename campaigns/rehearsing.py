@@ -27,7 +27,6 @@ from campaigns.models import EDITABLE, Campaign
 from campaigns.sources import Place
 from contacts.importing.reading import Unreadable
 from lib.jobs import DEFAULT, awake, stopping, wake
-from messaging import routing
 from phones.models import Phone
 from phones.prices import Tariff, tariff_of
 
@@ -108,9 +107,8 @@ class _Rehearsal:
         """Go through recipients until the end, or until it is time to let others work."""
         campaign = self.campaign
         judge = Judge(campaign)
-        phones = routing.candidates(campaign.workspace, judge.route)
-        # Pictures have prices of their own, which no table of ours knows.
-        tariff = tariff_of(phones[0]) if phones and not campaign.has_picture else Tariff({})
+        is_priced = judge.phones and judge.is_priced
+        tariff = tariff_of(judge.phones[0]) if is_priced else Tariff({})
         begun = noted = time.monotonic()
         for place, recipients in sources.chunks(campaign, _CHUNK, self._place):
             for item in judge(recipients):

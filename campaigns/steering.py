@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User, Workspace
 from campaigns import expanding, rehearsing, sources, texts, when
+from campaigns.fields import offered
 from campaigns.judging import Judge
 from campaigns.models import EDITABLE, ENDED, Campaign, Recurrence, State
 from campaigns.sources import Place, Recipient
@@ -27,7 +28,8 @@ from lib.e164 import describe
 from lib.jobs import DEFAULT, awake, wake
 from messaging import composing, routing
 from messaging.composing import Composed
-from messaging.models import Attempt, Media, Message, Priority, Status
+from messaging.media import without_links
+from messaging.models import Attempt, Media, Message, Status
 from phones.base import Reason
 
 # Messages of one transaction; seconds of one run.
@@ -113,14 +115,24 @@ def obstacles(campaign: Campaign) -> list[str]:
         found.append(_("Nobody is chosen yet. Add people, groups, numbers or a file."))
     if not campaign.text.strip() and not campaign.has_picture:
         found.append(_("The text is empty. Write something first."))
-    try:
-        texts.compiled(campaign.text)
-    except texts.Bad as error:
-        found.append(str(error))
+    known = [field.name for field in offered(campaign.workspace, campaign.sheet)]
+    problems = texts.problems(campaign.text, known)
+    found += [_said(problem) for problem in problems if problem.is_error]
     found += sources.broken(campaign)
-    if not routing.candidates(campaign.workspace, Judge.route_of(campaign)):
+    if not has_phone(campaign):
         found.append(_("There is no phone that could send this. Add one, or choose another one."))
     return found
+
+
+def _said(problem: texts.Problem) -> str:
+    place = {"line": problem.line, "column": problem.column, "problem": problem.words}
+    return _("Line %(line)s, column %(column)s: %(problem)s") % place
+
+
+def has_phone(campaign: Campaign) -> bool:
+    """Say whether there is any phone that could ever send it."""
+    found = routing.candidates(campaign.workspace, Judge.route_of(campaign))
+    return any(not item.phone.is_deleted for item in found)
 
 
 def start(campaign: Campaign, by: User | None) -> None:
@@ -325,22 +337,20 @@ def send_test(
         raise Refused(judged.words)
     if not judged.text.strip() and not campaign.has_picture:
         raise Refused(_("The text is empty. Write something first."))
-    phones = routing.candidates(campaign.workspace, judge.route)
-    ready = [phone for phone in phones if not phone.is_paused]
-    if not ready:
-        raise Refused(_("No phone can send it now: look at your phones."))
-    return composing.create(
-        workspace=campaign.workspace,
-        phone=ready[0],
-        numbers=[number],
-        text=judged.text,
-        by=by,
-        submission=submission,
-        media=campaign.media.all(),
-        flash=campaign.flash,
-        priority=Priority.NORMAL,
-        at_any_hour=True,
-    )
+    try:
+        return composing.create(
+            workspace=campaign.workspace,
+            route=judge.route,
+            numbers=[number],
+            text=without_links(judged.text),
+            by=by,
+            submission=submission,
+            media=campaign.media.all(),
+            flash=campaign.flash,
+            at_any_hour=True,
+        )
+    except composing.CannotSend as error:
+        raise Refused(str(error)) from error
 
 
 def _themself(workspace: Workspace, number: str) -> Recipient:

@@ -200,7 +200,8 @@ def _first_of(chosen: QuerySet[Message], limit: int) -> tuple[str, Sequence[Any]
     ids = chosen[:limit].values("pk")
     if connection.features.has_select_for_update_skip_locked:
         ids = ids.select_for_update(skip_locked=True, of=("self",))
-    return ids.query.get_compiler(connection=connection).as_sql()
+    sql, arguments = ids.query.get_compiler(connection=connection).as_sql()
+    return sql, arguments
 
 
 def _first_due(phone: Phone, limit: int) -> tuple[str, list[Any]]:

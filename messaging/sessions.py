@@ -193,7 +193,7 @@ class Keeper:
         """
         if redis().set(_key(pk), self._owner, nx=True, ex=LEASE):
             return True
-        held = redis().get(_key(pk)) or b""
+        held = bytes(redis().get(_key(pk)) or b"")
         if held == self._owner.encode():
             return bool(redis().expire(_key(pk), LEASE))
         if not processes.has_ended(held.decode().partition(" ")[2]):

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0001_initial"),
-        ("phones", "0006_pools"),
+        ("phones", "0007_heard"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

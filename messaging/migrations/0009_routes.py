@@ -8,8 +8,8 @@ class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0001_initial"),
         ("campaigns", "0001_campaigns"),
-        ("messaging", "0006_campaigns"),
-        ("phones", "0007_limits"),
+        ("messaging", "0008_perhaps_repeated"),
+        ("phones", "0008_limits"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
