@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from accounts.models import Role, User, Workspace
+from campaigns.models import Sheet
 from contacts import keeping
 from contacts import values as stored
 from contacts.models import Contact, Field, FieldType
@@ -32,8 +33,10 @@ class Offer:
         return f"{{{{ {name} }}}}"
 
 
-def offered(workspace: Workspace, columns: Iterable[str] = ()) -> list[Offer]:
-    """Give the fields that texts of a workspace may name; `columns` are the keys of a file's. One query."""
+def offered(workspace: Workspace, sheet: Sheet | None = None) -> list[Offer]:
+    """Give the fields that texts of a workspace may name, with the columns of a file. One query."""
+    headings = sheet.shape.get("columns", []) if sheet else []
+    columns = zip(sheet.keys if sheet else [], headings, strict=False)
     of_people = [
         Offer("contact.firstname", _("First name")),
         Offer("contact.lastname", _("Last name")),
@@ -46,7 +49,7 @@ def offered(workspace: Workspace, columns: Iterable[str] = ()) -> list[Offer]:
     kept = [Offer(f"contact.{field.key}", field.label) for field in keeping.fields_of(workspace)]
     named = {offer.name for offer in kept}
     return [
-        *(Offer(f"row.{key}", key) for key in columns),
+        *(Offer(f"row.{key}", heading or key) for key, heading in columns),
         *(offer for offer in of_people if offer.name not in named),
         *kept,
         Offer("workspace.name", _("Name of the workspace")),

@@ -21,7 +21,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def pages(things: dict[str, dict[str, Any]], client: Client) -> list[str]:
     """Give the addresses that show a page when they are opened."""
-    names = sorted((MEMBER - SHOWN_ELSEWHERE) | MANAGER | (SENDER - {"compose_recipients", "texts_menu"}) | SELF)
+    names = sorted(
+        (MEMBER - SHOWN_ELSEWHERE)
+        | MANAGER
+        | (SENDER - {"compose_recipients", "texts_menu"})
+        | SELF
+    )
     paths = [address(name, things) for name in names]
     answers = {path: client.get(path) for path in paths}
     return [

@@ -10,6 +10,7 @@ import pytest
 from accounts.models import User, Workspace
 from campaigns import fields
 from campaigns.fields import contact_values, workspace_values
+from campaigns.models import Sheet
 from campaigns.texts import compiled
 from contacts import keeping
 from contacts.models import Contact, Field
@@ -115,9 +116,14 @@ def test_dates_speak_the_authors_language_else_the_owners(
 def test_every_field_that_is_offered_can_be_written(
     workspace: Workspace, kept: list[Field]
 ) -> None:
-    offers = fields.offered(workspace, ["child", "1st child"])
+    sheet = Sheet(keys=["child", "1st child"], shape={"columns": ["Prénom de l’enfant", ""]})
 
-    assert [offer.name for offer in offers[:2]] == ["row.child", "row.1st child"]
+    offers = fields.offered(workspace, sheet)
+
+    assert [(offer.name, offer.label) for offer in offers[:2]] == [
+        ("row.child", "Prénom de l’enfant"),
+        ("row.1st child", "1st child"),
+    ]
     assert {"contact.firstname", "contact.born", "workspace.name"} <= {
         offer.name for offer in offers
     }
