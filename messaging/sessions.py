@@ -193,7 +193,8 @@ class Keeper:
         """
         if redis().set(_key(pk), self._owner, nx=True, ex=LEASE):
             return True
-        held = bytes(redis().get(_key(pk)) or b"")
+        found = redis().get(_key(pk))
+        held = found if isinstance(found, bytes) else b""
         if held == self._owner.encode():
             return bool(redis().expire(_key(pk), LEASE))
         if not processes.has_ended(held.decode().partition(" ")[2]):
