@@ -5,9 +5,10 @@ Messages wait until the hours end. Urgent ones do not, nor does what answers som
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
+from django.db import transaction
 from django.utils.dates import WEEKDAYS
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -16,11 +17,16 @@ from django.utils.translation import pgettext
 from accounts.models import Workspace
 from lib import zones
 from lib.destinations import country_of
-from messaging.models import Attempt, Message, Priority, QuietHours
+from messaging.models import Attempt, Message, Priority, QuietHours, Status
+from phones.models import Phone
 
 _DAY = timedelta(days=1)
 # Stretches of quiet that follow one another, at most: a week's days and nights.
 _MOST = 16
+# Messages that are held in one transaction.
+_BATCH, _MINUTE = 500, timedelta(minutes=1)
+# {phone's id: the minute for which its messages were looked at}
+_kept: dict[int, datetime] = {}
 # Digits of a number that tell its country.
 _TELLING = 8
 
@@ -53,6 +59,51 @@ def waits(message: Message, now: datetime) -> bool:
         return True
     where = message.country or country(message.peer)
     return allowed_at(message.workspace, where, now, message.peer) == message.send_at
+
+
+def keep(phone: Phone, now: datetime) -> int:
+    """Hold what this phone would send now though quiet hours have begun since it was to leave.
+
+    It waited for a paused or slow phone, or for another try. What was let through in quiet hours stays so.
+    Once a minute at most, and one query where there are no quiet hours. Gives how many were held.
+    """
+    minute = now.replace(second=0, microsecond=0)
+    if _kept.get(phone.pk) == minute:
+        return 0
+    _kept[phone.pk] = minute
+    rows = QuietHours.objects.filter(workspace=phone.workspace_id).select_related("workspace")
+    own = list(rows)
+    if not own:
+        return 0
+    quiet, later = Quiet(own, own[0].workspace.time_zone), {}
+    soon = minute + _MINUTE
+    waiting = Message.objects.filter(
+        phone=phone, status=Status.QUEUED, held=False, not_before__lt=soon
+    ).exclude(priority=Priority.URGENT)
+    columns = waiting.values_list("pk", "country", "peer", "send_at")
+    for pk, known, peer, wanted in columns.iterator(chunk_size=2000):
+        where, leaves = known or country(peer), max(now, wanted)
+        until = quiet.allowed_at(where, leaves, peer)
+        if until > leaves and quiet.allowed_at(where, wanted, peer) == wanted:
+            later[pk] = until
+    pks = list(later)
+    return sum(_hold(phone, pks[i : i + _BATCH], later) for i in range(0, len(pks), _BATCH))
+
+
+def _hold(phone: Phone, pks: Sequence[int], later: Mapping[int, datetime]) -> int:
+    with transaction.atomic():
+        queued = Message.objects.select_for_update().filter(
+            pk__in=pks, phone=phone, status=Status.QUEUED
+        )
+        held = list(queued.values_list("pk", flat=True))
+        for until in {later[pk] for pk in held}:
+            these = [pk for pk in held if later[pk] == until]
+            Message.objects.filter(pk__in=these).update(send_at=until, not_before=until)
+        Attempt.objects.bulk_create(
+            Attempt(message_id=pk, kind=Attempt.Kind.QUIET, phone=phone, next_at=later[pk])
+            for pk in held
+        )
+    return len(held)
 
 
 def country(number: str) -> str:

@@ -33,7 +33,7 @@ from lib import bulk
 from lib.http import NoAnswer, NotSent, Trace
 from lib.jobs import SEND, QueueDown, awake, enqueue, stopping, waiting, wake
 from lib.stored import DatabaseAway
-from messaging import alerts, media
+from messaging import alerts, media, quiet
 from messaging.gateways import carrier_by
 from messaging.models import Message, Status
 from messaging.outcomes import Claimed, Outcome, record, uncount
@@ -132,6 +132,7 @@ def claim(
     With a `lease`, only while it is ours. Within a transaction they are ours once that ends. No limit of
     the phone is ever passed. Raises leases.Lost.
     """
+    quiet.keep(phone, timezone.now())
     with transaction.atomic(savepoint=False):
         if lease:
             leases.hold(lease)

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import Workspace
-from messaging import page
+from messaging import page, quiet
 from messaging.models import Attempt, Priority, QuietHours
 from messaging.quiet import Quiet
-from tests.messaging.conftest import number
+from phones.models import Phone
+from tests.messaging.conftest import number, states
 
 EVERY_DAY = list(range(7))
 NIGHT = {"begins": time(20), "ends": time(8), "days": EVERY_DAY}
@@ -50,13 +51,13 @@ moments = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.
 def test_where_quiet_hours_end_nothing_waits_any_more(
     row: QuietHours, at: datetime, country: str
 ) -> None:
-    quiet = Quiet([row], "Europe/Paris")
-    allowed = quiet.allowed_at(country, at)
+    those = Quiet([row], "Europe/Paris")
+    allowed = those.allowed_at(country, at)
 
     assert allowed >= at
-    assert quiet.allowed_at(country, allowed) == allowed
+    assert those.allowed_at(country, allowed) == allowed
     # Whatever it waits for is quiet throughout.
-    assert quiet.allowed_at(country, at + (allowed - at) / 2) == allowed
+    assert those.allowed_at(country, at + (allowed - at) / 2) == allowed
 
 
 @pytest.mark.parametrize(
@@ -188,3 +189,46 @@ def test_in_the_morning_it_leaves(night: Any, write: Any, send: Any) -> None:
 
     message.refresh_from_db()
     assert message.status == "sent"
+
+
+@pytest.mark.django_db
+def test_what_waited_until_the_night_waits_for_the_morning(
+    night: Any, write: Any, send: Any, scripted: Any, line: Phone
+) -> None:
+    with time_machine.travel(paris(2026, 11, 20, 19, 50), tick=False):
+        [message] = write()
+        [urgent] = write(number(2), priority=Priority.URGENT)
+    with time_machine.travel(paris(2026, 11, 20, 20, 5), tick=False):
+        send()
+    assert states(message, urgent) == ["queued", "sent"]
+    message.refresh_from_db()
+    assert (message.send_at, message.not_before) == (MORNING, MORNING)
+    assert [attempt.kind for attempt in message.trail.all()] == ["quiet"]
+
+    with time_machine.travel(MORNING, tick=False):
+        send()
+
+    assert states(message) == ["sent"]
+    assert len(scripted.sent) == 2
+
+
+@pytest.mark.django_db
+def test_what_was_let_through_at_night_is_not_held_afterwards(
+    night: Any, late: Any, write: Any, send: Any
+) -> None:
+    [answer] = write(at_any_hour=True)
+
+    send()
+
+    assert states(answer) == ["sent"]
+
+
+@pytest.mark.django_db
+def test_without_quiet_hours_a_phone_pays_a_query_a_minute(
+    line: Phone, django_assert_num_queries: Any
+) -> None:
+    at = paris(2031, 1, 1, 12)
+
+    with django_assert_num_queries(1):
+        for second in range(30):
+            quiet.keep(line, at + timedelta(seconds=second))
