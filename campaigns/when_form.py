@@ -116,7 +116,7 @@ class WhenForm(forms.Form):
         required=False,
     )
     birthday = forms.ChoiceField(label=gettext_lazy("Date of each contact"), required=False)
-    first = _day(label=gettext_lazy("From"))
+    first = _day(label=gettext_lazy("First day"))
     clock = forms.TimeField(
         label=gettext_lazy("At"),
         required=False,

@@ -9,7 +9,7 @@ from django.utils.dates import WEEKDAYS
 from django.utils.formats import date_format, time_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, pgettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from campaigns.rhythms import LAST, MONTH, WEEK, WORKING, YEAR, Rhythm
 
@@ -99,16 +99,13 @@ def _months(rhythm: Rhythm) -> str:
 def _nth(rhythm: Rhythm) -> str:
     if not rhythm.nth:
         return ""
-    # Translators: the last Friday, the first weekday
-    words = pgettext("of a month", "%(nth)s %(day)s")
-    return words % {"nth": NTHS[rhythm.nth], "day": named(rhythm.days)}
+    return f"{NTHS[rhythm.nth]} {named(rhythm.days)}"
 
 
 def _years(rhythm: Rhythm) -> str:
     # A leap year, so that 29 February is a day.
     day = date(2000, rhythm.month, rhythm.day or 1)
-    # Translators: see https://docs.djangoproject.com/en/5.2/ref/templates/builtins/#date
-    shown = date_format(day, pgettext("day of any year", "j F"))
+    shown = date_format(day, "MONTH_DAY_FORMAT")
     words = ngettext("Every year on %(day)s", "Every %(count)s years on %(day)s", rhythm.every)
     if (rhythm.month, rhythm.day) == (2, 29):
         words += " " + _("(28 February where there is none)")

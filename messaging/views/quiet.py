@@ -42,9 +42,9 @@ class QuietForm(forms.Form):
     is_off = forms.BooleanField(
         label=gettext_lazy("No quiet hours here: messages leave at any hour"), required=False
     )
-    begins = _clock(label=gettext_lazy("From"), initial="20:00")
+    begins = _clock(label=gettext_lazy("They begin at"), initial="20:00")
     ends = _clock(
-        label=gettext_lazy("To"),
+        label=gettext_lazy("They end at"),
         initial="08:00",
         help_text=gettext_lazy(
             "By the clock where people live; the next morning if it is earlier."

@@ -70,10 +70,10 @@ def nine(day: int) -> int:
             "Every month on day 31, or its last one",
         ),
         ({"unit": "MONTHLY", "which": "day", "month_day": "-1"}, "Every month on its last day"),
-        ({"unit": "YEARLY"}, "Every year on 20 November"),
+        ({"unit": "YEARLY"}, "Every year on November 20"),
         (
             {"unit": "YEARLY", "first": "2024-02-29"},
-            "Every year on 29 February (28 February where there is none)",
+            "Every year on February 29 (28 February where there is none)",
         ),
         (
             {"unit": "DAILY", "end": "count", "count": "3"},
