@@ -218,6 +218,12 @@ class Campaign(models.Model):
         return Priority.URGENT if self.urgent else Priority.BULK
 
 
+class RecurrenceQuerySet(models.QuerySet["Recurrence"]):
+    def running(self) -> RecurrenceQuerySet:
+        """Leave out what has not begun, was paused or has ended."""
+        return self.filter(started_at__isnull=False, paused_at=None, ended_at=None)
+
+
 class Recurrence(models.Model):
     """A campaign again and again. `pattern` says what, to whom and through what.
 
@@ -249,6 +255,8 @@ class Recurrence(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     paused_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = RecurrenceQuerySet.as_manager()
 
     class Meta:
         indexes = [

@@ -61,11 +61,16 @@ def rhythm_of(recurrence: Recurrence) -> Rhythm:
 
 
 def arrange(
-    campaign: Campaign, rhythm: Rhythm | None, birthday: str = "", by: User | None = None
+    campaign: Campaign,
+    rhythm: Rhythm | None,
+    birthday: str = "",
+    by: User | None = None,
+    **fields: Any,
 ) -> Recurrence | None:
     """Let a draft recur as `rhythm` says, or not at all (None) while it has not begun to.
 
-    One that runs already goes on with the new rhythm from now on; what was prepared or skipped stays so.
+    One that runs already goes on with the new rhythm from now on, and with these fields of its pattern;
+    what was prepared or skipped stays so.
     """
     with transaction.atomic():
         mine = Recurrence.objects.select_for_update().filter(pattern=campaign)
@@ -74,6 +79,8 @@ def arrange(
             mine.filter(started_at=None).delete()
             campaign._state.fields_cache.pop("repeats", None)
             return None
+        if fields:
+            Campaign.objects.filter(pk=campaign.pk, state=State.DRAFT).update(**fields)
         said = {
             "rule": rhythm.rule,
             "starts_on": rhythm.starts.date(),
@@ -113,8 +120,7 @@ def begin(recurrence: Recurrence, by: User | None) -> None:
 
 def pause(recurrence: Recurrence, problem: str = "") -> None:
     """Make and start no runs until somebody resumes it; those under way go on. Raises Refused."""
-    running = Recurrence.objects.filter(pk=recurrence.pk, paused_at=None, ended_at=None)
-    running = running.filter(started_at__isnull=False)
+    running = Recurrence.objects.running().filter(pk=recurrence.pk)
     if not running.update(
         paused_at=timezone.now(), problem=problem[:500], next_at=None, make_at=None
     ):
@@ -341,9 +347,12 @@ def coming(recurrence: Recurrence, amount: int, now: datetime | None = None) -> 
 
 
 def past(recurrence: Recurrence, amount: int, before: datetime) -> list[Run]:
-    """Give the runs earlier than a moment, the last one first."""
+    """Give the runs earlier than a moment, the last one first; without the days that were nobody's."""
     campaigns = recurrence.runs.filter(occurrence__lt=before).order_by("-occurrence")[:amount]
-    skips = recurrence.skips.filter(occurrence__lt=before).order_by("-occurrence")
+    skips = recurrence.skips.filter(occurrence__lt=before).exclude(why=_Why.NOBODY)
     runs = [Run(run.occurrence, run) for run in campaigns if run.occurrence]
-    runs += [Run(skip.occurrence, skip=skip) for skip in skips.select_related("by")[:amount]]
+    runs += [
+        Run(skip.occurrence, skip=skip)
+        for skip in skips.select_related("by").order_by("-occurrence")[:amount]
+    ]
     return sorted(runs, key=lambda run: run.at, reverse=True)[:amount]

@@ -68,6 +68,8 @@ def save(campaign: Campaign, **fields: Any) -> None:
     changed = [name for name, value in fields.items() if getattr(campaign, name) != value]
     if not changed:
         return
+    if campaign.pk and Recurrence.objects.running().filter(pattern=campaign).exists():
+        raise Refused(_("Its runs are copied from this: pause it before you change it."))
     # The clock of a database may show less than ours: two saves must never look like one.
     now = max(timezone.now(), campaign.updated_at)
     void: dict[str, Any] = {"updated_at": now, "plan": {}, "planned_at": None, "lease_until": None}

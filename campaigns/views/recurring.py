@@ -120,8 +120,11 @@ def _keep(request: MemberRequest, here: Campaign, form: WhenForm) -> Recurrence 
         raise Refused(_("It recurs already. End it, and copy it, to send it once."))
     if form.recurrence and form.recurrence.ended_at:
         raise Refused(_("It has ended. Copy it to begin anew."))
-    steering.save(here, **form.values)
-    return recurring.arrange(here, form.rhythm, form.birthday_key, request.user)
+    values = form.values
+    if form.recurrence is None or form.recurrence.started_at is None:
+        steering.save(here, **values)
+        values = {}
+    return recurring.arrange(here, form.rhythm, form.birthday_key, request.user, **values)
 
 
 @require_POST
@@ -147,6 +150,11 @@ def begin(request: MemberRequest, pk: int) -> HttpResponseBase:
 @require_POST
 @sender
 def pause(request: MemberRequest, pk: int) -> HttpResponseBase:
+    """Pause it; where that was asked for, lead to what its runs are copied from."""
+    if "edit" in request.POST:
+        words = _("It is paused while you change it: resume it when you are done.")
+        _act(request, pk, recurring.pause, words)
+        return redirect("campaign_write", pk=_find(request, pk).pattern_id)
     return _act(
         request, pk, recurring.pause, _("It is paused: nothing begins until you resume it.")
     )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
 import time_machine
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 
 from accounts.models import User, Workspace
 from campaigns import recurring, scheduling, sources, steering
@@ -347,6 +349,39 @@ def test_the_distance_between_runs_is_kept_over_the_summer(begun: Any) -> None:
     assert {(next_ - day) for day, next_ in pairwise(days)} == {
         timedelta(hours=24), timedelta(hours=23),
     }  # fmt: skip
+
+
+def test_nothing_half_written_is_copied_into_a_run(begun: Any) -> None:
+    recurrence = begun()
+    pattern = Campaign.objects.get(pk=recurrence.pattern_id)
+
+    with pytest.raises(steering.Refused):
+        steering.save(pattern, text="Hel")
+    with time_machine.travel(NOON, tick=False):
+        recurring.pause(recurrence)
+    steering.save(pattern, text="Hello again")
+
+    assert Campaign.objects.get(pk=pattern.pk).text == "Hello again"
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_many_ticks_at_once_make_one_campaign(begun: Any) -> None:
+    recurrence = begun()
+    gate = threading.Barrier(4)
+
+    def tick() -> int:
+        gate.wait()
+        try:
+            return recurring.make_due(at(21))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        made = [future.result() for future in [pool.submit(tick) for _ in range(4)]]
+
+    assert sum(made) == 1
+    assert runs(recurrence) == [(21, "scheduled")]
 
 
 def test_a_birthday_leaves_out_whoever_else_is_in_the_list(
