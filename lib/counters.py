@@ -52,7 +52,7 @@ class Counters:
         tables = connection.introspection.table_names()
         if {self.counted._meta.db_table, self.kept._meta.db_table} - set(tables):
             return
-        with connection.cursor() as cursor:
+        with transaction.atomic(), connection.cursor() as cursor:
             for sql in self._postgresql() if _is_postgresql() else self._sqlite():
                 cursor.execute(sql)
             if not self.kept._default_manager.exists():
@@ -84,13 +84,21 @@ class Counters:
         sums = [f"{sign} * ({sql})" for sql in self.sums.values()]
         return [sql.format(m=row) for sql in (self.owner[1], at, *self.key.values(), *sums)]
 
+    def _counts_if(self, row: str, event: str) -> str:
+        """Say when a row counts. One that is deleted does while its owner has counts: both may be going."""
+        where = self.where.format(m=row)
+        if event != "delete":
+            return where
+        kept, owner = self.kept._meta.db_table, self.owner[1].format(m=row)
+        return f"{where} AND EXISTS (SELECT 1 FROM {kept} WHERE {self.owner[0]} = {owner})"  # noqa: S608
+
     def _sqlite(self) -> Iterator[str]:
         kept, columns = self.kept._meta.db_table, ", ".join(self._columns)
         yield f"CREATE UNIQUE INDEX IF NOT EXISTS {self.name}_in_place ON {kept} ({columns})"
         for event, rows in _EVENTS.items():
             adds = " ".join(
                 f"INSERT INTO {kept} ({columns}, {', '.join(self.sums)}, fresh) "
-                f"SELECT {self._values(row, sign)}, 1 WHERE {self.where.format(m=row)} "
+                f"SELECT {self._values(row, sign)}, 1 WHERE {self._counts_if(row, event)} "
                 f"ON CONFLICT ({columns}) DO UPDATE SET "
                 + ", ".join(f"{name} = {name} + excluded.{name}" for name in self.sums)
                 + ";"
@@ -99,8 +107,9 @@ class Counters:
             some = " OR ".join(f"({self.where.format(m=row)})" for row in rows)
             changed = " OR ".join(f"OLD.{name} IS NOT NEW.{name}" for name in self.watched)
             of, when = (f" OF {', '.join(self.watched)}", changed) if len(rows) > 1 else ("", "1")
+            yield f"DROP TRIGGER IF EXISTS {self.name}_{event}"
             yield (
-                f"CREATE TRIGGER IF NOT EXISTS {self.name}_{event} AFTER {event}{of} "
+                f"CREATE TRIGGER {self.name}_{event} AFTER {event}{of} "
                 f"ON {self.counted._meta.db_table} WHEN ({some}) AND ({when}) BEGIN {adds} END"
             )
 
@@ -110,7 +119,8 @@ class Counters:
         some = " OR ".join(f"sum({name}) <> 0" for name in self.sums)
         for event, rows in _EVENTS.items():
             changes = " UNION ALL ".join(
-                f"SELECT {self._values(table, sign)} FROM {table} WHERE {self.where.format(m=table)}"  # noqa: S608
+                f"SELECT {self._values(table, sign)} FROM {table} "  # noqa: S608
+                f"WHERE {self._counts_if(table, event)}"
                 for table, sign in rows.values()
             )
             yield f"""

@@ -17,7 +17,7 @@ from campaigns import tallying
 from campaigns.models import Campaign, Tally
 from campaigns.tallying import TALLIES
 from messaging.activity import ACTIVITY
-from messaging.models import Direction, Message, Status
+from messaging.models import Activity, Direction, Message, Status
 from phones.models import Phone
 
 _STATES = [s for s in Status.values if s != Status.RECEIVED]
@@ -115,3 +115,19 @@ def test_the_command_mends_them(sent: Campaign) -> None:
 
     assert tallying.figures_of(sent).by_status == {"sent": 1}
     assert tallying.agrees(sent)
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_a_workspace_goes_with_its_messages_and_counts(sent: Campaign) -> None:
+    workspace = sent.workspace
+    assert ACTIVITY.counts(workspace.pk)
+
+    with transaction.atomic():
+        Message.objects.all().delete()
+        sent.delete()
+        Phone.objects.all().delete()
+        workspace.delete()
+
+    assert not Workspace.objects.exists()
+    assert not Activity.objects.exists()
