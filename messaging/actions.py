@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from messaging import carrying, media
-from messaging.carrying import Load
+from messaging.carrying import Load, forbidden
 from messaging.composing import CannotSend
 from messaging.connected import rouse
 from messaging.models import Attempt, Message, Status
@@ -113,7 +113,7 @@ def move(message: Message, phone: Phone, *, by: User) -> bool:
 
     It must wait or be unknown; an unknown one may arrive twice. Raises CannotSend.
     """
-    if problem := carrying.obstacle(phone, load_of(message)):
+    if problem := carrying.obstacle(phone, load_of(message)) or forbidden(phone, message.peer):
         raise CannotSend(problem)
     states = [Status.QUEUED, Status.UNKNOWN]
     return _restart(message, phone, kind=Attempt.Kind.MOVED, by=by, states=states)

@@ -149,6 +149,8 @@ class AnswerForm(forms.Form):
         ready = data.get("phone") and data.get("text")
         if ready and (problem := carrying.obstacle(data["phone"], Load(data["text"]))):
             self.add_error("text", problem)
+        elif ready and (problem := carrying.forbidden(data["phone"], self.conversation.peer)):
+            self.add_error("phone", problem)
         return data
 
     def send(self, by: User) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from lib import gsm
+from phones import reaching
 from phones.base import Words
 from phones.health import kind_of
 from phones.models import Phone
@@ -61,6 +62,15 @@ def obstacle(phone: Phone, load: Load) -> str:
         return _("%(phone)s cannot send.") % {"phone": phone.name}
     missing = next((name for name in load.needs if not getattr(kind.can, name)), "")
     return sentence(phone.name, missing) if missing else ""
+
+
+def forbidden(phone: Phone, number: str) -> str:
+    """Say that the phone may not write to a number (E.164); "" when it may."""
+    if reaching.permits(phone, number):
+        return ""
+    return _("%(phone)s may not write to this number. Choose another phone.") % {
+        "phone": phone.name
+    }
 
 
 def sentence(phone: str, need: str) -> str:

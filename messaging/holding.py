@@ -16,7 +16,7 @@ from accounts.models import Workspace
 from contacts.holdings import CannotErase, Holding
 from contacts.signals import asked_for_holdings
 from messaging.models import Call, Conversation, Media, Message, Status
-from phones.models import Exchange
+from phones.models import Exchange, Reached
 
 _CHUNK = 500
 
@@ -34,7 +34,7 @@ def holdings(*, workspace: Workspace, number: str, **_named: Any) -> list[Holdin
             label=ngettext("message", "messages", sent),
             amount=sent,
             rows=lambda: map(_message, messages.order_by("id").prefetch_related("media")),
-            erase=lambda: _erase(messages),
+            erase=lambda: _erase(messages, workspace, number),
         ),
         Holding(
             key="calls",
@@ -78,7 +78,7 @@ def _delete(rows: QuerySet[Any]) -> None:
     rows.delete()
 
 
-def _erase(messages: QuerySet[Message]) -> None:
+def _erase(messages: QuerySet[Message], workspace: Workspace, number: str) -> None:
     """Delete messages with their files and what was said to providers about them.
 
     What waits is cancelled first, so that no worker takes it meanwhile. Raises CannotErase while one
@@ -87,6 +87,8 @@ def _erase(messages: QuerySet[Message]) -> None:
     messages.filter(status=Status.QUEUED).update(status=Status.CANCELLED, ended_at=timezone.now())
     if messages.filter(status=Status.SENDING).exists():
         raise CannotErase(_("A message to this person is just leaving. Try again in a minute."))
+    # A limit of different people forgets the person, and not that there was one.
+    Reached.objects.filter(phone__workspace=workspace, number=number).delete()
     for ids in _chunks(messages.values_list("pk", flat=True)):
         Exchange.objects.filter(message__in=ids).delete()
         files = list(Media.objects.filter(messages__in=ids).distinct())

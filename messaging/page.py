@@ -8,7 +8,7 @@ from zlib import crc32
 
 from messaging import waiting
 from messaging.actions import load_of
-from messaging.carrying import obstacle
+from messaging.carrying import forbidden, obstacle
 from messaging.counting import Count, count
 from messaging.explaining import summary
 from messaging.models import Conversation, IncomingPart, Message, Status
@@ -104,7 +104,11 @@ def _elsewhere(message: Message) -> list[Phone]:
     others = (
         Phone.objects.ready().filter(workspace=message.workspace_id).exclude(pk=message.phone_id)
     )
-    return [phone for phone in others.order_by("pk") if not obstacle(phone, load)]
+    return [
+        phone
+        for phone in others.order_by("pk")
+        if not (obstacle(phone, load) or forbidden(phone, message.peer))
+    ]
 
 
 def _every(message: Message, now: datetime) -> int:

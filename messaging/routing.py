@@ -338,7 +338,11 @@ def shared_by(message: Message) -> str:
     ).exclude(status__in=[Status.SKIPPED, Status.CANCELLED])
     is_friend = earlier.order_by("-pk").values_list("phone", flat=True).first() == message.phone_id
     words = {"phone": message.phone, "pool": message.pool}
-    if message.trail.filter(kind=Attempt.Kind.FAILED_OVER).exists():
+    moves = (Attempt.Kind.FAILED_OVER, Attempt.Kind.MOVED)
+    last = message.trail.filter(kind__in=moves).order_by("-pk").first()
+    if last and last.kind == Attempt.Kind.MOVED:
+        return ""  # somebody chose it
+    if last:
         why = _("%(phone)s took it over") % words
     elif is_friend:
         why = _("%(phone)s, because the last message with this number went by it") % words

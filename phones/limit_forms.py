@@ -14,7 +14,7 @@ _WINDOWS = (
     (15, gettext_lazy("15 minutes")),
     (60, gettext_lazy("an hour")),
     (360, gettext_lazy("6 hours")),
-    (1440, gettext_lazy("a day")),
+    (1440, gettext_lazy("24 hours")),
 )
 _MARGINS = (
     (0, gettext_lazy("none")),

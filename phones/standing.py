@@ -34,7 +34,7 @@ def until_words(standing: Standing) -> str:
     assert standing.until is not None
     at = timezone.localtime(standing.until)
     # Translators: see https://docs.djangoproject.com/en/5.2/ref/templates/builtins/#date
-    told = date_format(at, pgettext("day and time, short", "j F, H:i"))
+    told = date_format(at, pgettext("time to the minute", "l j F, H:i"))
     return _("it goes on %(time)s") % {"time": told}
 
 

@@ -23,7 +23,7 @@ from contacts.recipients import suggestions
 from contacts.services import names
 from lib import gsm
 from messaging import choosing, composing, media
-from messaging.composing import AlreadySent, Composed
+from messaging.composing import AlreadySent, CannotSend, Composed
 from messaging.counting import count, patterns
 from messaging.forms import ComposeForm
 from messaging.models import Media, Message, Priority
@@ -89,10 +89,12 @@ def _send(request: MemberRequest, form: ComposeForm) -> HttpResponseBase:
         )
     except AlreadySent:
         # The other half of a double click won; its picture is the one that is sent.
-        for picture in pictures:
-            picture.file.delete(save=False)
-            picture.delete()
+        _forget(pictures)
         return _again(request, form, _sent_before(request, form))
+    except CannotSend as problem:
+        _forget(pictures)
+        form.add_error("phone", str(problem))
+        return _page(request, form, status=422)
     _tell(request, form, composed)
     return _show(_sent_before(request, form))
 
@@ -102,6 +104,12 @@ def _store(request: MemberRequest, form: ComposeForm) -> list[Media]:
     if not upload:
         return []
     return [media.store_upload(request.workspace, upload, form.cleaned_data["content_type"])]
+
+
+def _forget(pictures: list[Media]) -> None:
+    for picture in pictures:
+        picture.file.delete(save=False)
+        picture.delete()
 
 
 def _tell(request: MemberRequest, form: ComposeForm, composed: Composed) -> None:

@@ -78,6 +78,7 @@ def test_an_empty_account_moves_what_it_refused(write, send, second, pool, scrip
     assert trail(message) == [Attempt.Kind.PAUSED, Attempt.Kind.FAILED_OVER]
 
 
+@pytest.mark.database
 def test_what_a_phone_could_not_hand_over_twice_goes_to_the_next_and_comes_back(
     write, send, line, second, pool, scripted
 ) -> None:

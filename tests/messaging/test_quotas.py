@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import hypothesis
 import pytest
 import time_machine
 from django.db import connection
@@ -16,12 +17,14 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.models import Workspace
+from accounts.models import User, Workspace
 from lib.http import NoAnswer
-from messaging import sending
+from messaging import composing, sending
 from messaging.models import Message, Priority, Status
+from messaging.outcomes import Claimed, Outcome, record
+from messaging.routing import Route
 from phones import quotas
-from phones.base import OutcomeUnknown, Temporary
+from phones.base import OutcomeUnknown, Sent, Temporary
 from phones.models import Limit, Period, Phone, Reached, Unit, Usage
 from tests.messaging.conftest import number, states
 
@@ -105,6 +108,7 @@ def test_segments_are_counted_and_a_short_message_passes_a_long_one(
     assert used(line)[1] == 3
 
 
+@pytest.mark.database
 def test_people_are_counted_once_a_month_and_who_is_known_is_written_to_again(
     write, send, limit, line
 ) -> None:
@@ -136,6 +140,7 @@ def test_what_never_left_is_not_counted(error, counted, write, send, limit, line
     assert Reached.objects.count() == counted
 
 
+@pytest.mark.database
 def test_what_is_given_back_may_leave_again(write, limit, line) -> None:
     limit(2), limit(2, Unit.PEOPLE, Period.MONTH)
     messages = write(number(1), number(2), number(3))
@@ -253,3 +258,46 @@ def test_the_standing_says_what_is_left_and_when_it_goes_on(
     assert (tightest.left, other.left) == (0, 2)
     assert tightest.until == datetime(2026, 11, 21, 11, 15, tzinfo=UTC)
     assert other.until is None
+
+
+@hypothesis.settings(
+    max_examples=15, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["claim", "release", "sent", "temporary"]), st.integers(1, 4)),
+        max_size=12,
+    )
+)
+def test_what_is_counted_is_what_left_or_leaves_whatever_happens(
+    line: Phone, limit: Limited, bob: User, steps: list[tuple[str, int]]
+) -> None:
+    Message.objects.all().delete()
+    for table in (Limit, Usage, Reached):
+        table.objects.all().delete()
+    limit(6), limit(4, Unit.PEOPLE, Period.MONTH)
+    # Each person twice; the second waits for the first.
+    for submission in (uuid.uuid4(), uuid.uuid4()):
+        composing.create(
+            workspace=line.workspace, route=Route(line), numbers=[number(n) for n in range(5)],
+            text="Hello", by=bob, submission=submission,
+        )  # fmt: skip
+    run, flying = uuid.uuid4(), list[Claimed]()
+    for what, count in steps:
+        some, rest = flying[:count], flying[count:]
+        if what == "claim":
+            flying += sending.claim(line, run, count)
+        elif what == "release":
+            sending.release(run, line, some)
+            flying = rest
+        else:
+            ends = {"sent": {"sent": Sent("x")}, "temporary": {"error": Temporary("Busy")}}[what]
+            record(run, line, [Outcome(message, **ends) for message in some])  # type: ignore[arg-type]
+            Message.objects.update(not_before=timezone.now())
+            flying = rest
+
+        left = Message.objects.filter(status__in=[Status.SENDING, Status.SENT])
+        people = left.values("peer").distinct().count()
+        assert (used(line)[0], used(line)[2]) == (left.count(), people)
+        assert left.count() <= 6
+        assert people <= 4

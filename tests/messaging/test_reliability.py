@@ -93,6 +93,7 @@ def test_unknown_outcomes_are_watched_too(watched, fail, jobs) -> None:
     assert look(jobs) == 1
 
 
+@pytest.mark.database
 def test_an_alert_is_mailed_once_until_all_is_well_again(watched, fail, jobs, clock, line) -> None:
     watched(window=15)
     fail(4, 0)

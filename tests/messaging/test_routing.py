@@ -80,6 +80,7 @@ def test_the_same_number_gets_the_same_phone(workspace, make) -> None:
     assert chosen(workspace, Route(), *numbers) == chosen(workspace, Route(), *numbers)
 
 
+@pytest.mark.database
 def test_who_wrote_to_one_phone_is_answered_by_it(workspace, make) -> None:
     phones = {phone.name: phone for phone in (make("One"), make("Two"))}
     usual = chosen(workspace, Route(), number(1))[0]
