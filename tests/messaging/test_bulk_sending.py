@@ -22,7 +22,7 @@ Send = Callable[[], None]
 @pytest.fixture(autouse=True)
 def bulky(scripted: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The scripted type, taking ten in one request."""
-    monkeypatch.setattr(scripted, "can", replace(scripted.can, bulk=yes()))
+    monkeypatch.setattr(scripted, "can", replace(scripted.can, bulk=yes(), flash=yes()))
     monkeypatch.setattr(scripted, "bulk_size", 10)
     return scripted
 

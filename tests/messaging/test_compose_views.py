@@ -403,7 +403,7 @@ def test_the_page_costs_the_same_however_many_phones_and_numbers(
 ) -> None:
     to = "\n".join(f"+336{index:08d}" for index in range(400))
 
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         as_bob.post("/compose/preview/", fields(phone, to=to))
 
 
