@@ -1,4 +1,4 @@
-"""What campaigns count, kept by the database itself (lib.counters)."""
+"""What campaigns count, kept by the database itself (lib.tallies)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from campaigns.models import Campaign, Tally
-from lib.counters import Counters
+from lib.tallies import Counters
 from messaging.activity import MONEY, WATCHED
 from messaging.models import Message, Status
 

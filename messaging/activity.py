@@ -1,4 +1,4 @@
-"""What a workspace sent and received, kept by the database itself (lib.counters), by quarters of an hour.
+"""What a workspace sent and received, kept by the database itself (lib.tallies), by quarters of an hour.
 
 The hour is that at which a message was wanted; a quarter is what divides the day in every time zone.
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from accounts.models import Workspace
-from lib.counters import Counters, grouped
+from lib.tallies import Counters, grouped
 from messaging.models import Activity, Message, Status
 
 # States of a message that left, or tried to for the last time.
