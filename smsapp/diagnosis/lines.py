@@ -1,0 +1,71 @@
+"""Checks of the phones: what no provider told us, and what stopped by itself."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models import Exists, F, Max, OuterRef, Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from messaging.models import Direction, Message
+from phones.health import kind_of
+from phones.models import Phone
+from smsapp.diagnosis import Finding, fine, watch
+
+# A provider has this long to call back before its silence is worth a word.
+_PATIENCE = timedelta(minutes=10)
+
+
+def callbacks() -> Finding:
+    """Look for phones that have sent and whose providers never told what became of it."""
+    if refused := [phone.name for phone in _refused()]:
+        return watch(
+            _("Their callbacks are refused: %(phones)s.") % {"phones": ", ".join(refused[:5])},
+            _("The pages of these phones show why; mostly the secret for signatures is wrong."),
+        )
+    if silent := [phone.name for phone in _silent()]:
+        return watch(
+            _("Their providers never called back: %(phones)s.") % {"phones": ", ".join(silent[:5])},
+            _("Give the providers the addresses that the phones' pages show."),
+        )
+    return fine(_("Every provider that should has called."))
+
+
+def paused() -> Finding:
+    """Look for phones that paused themselves, or whose type is gone."""
+    phones = list(Phone.objects.living().defer("settings").order_by("pk"))
+    stopped = [phone.name for phone in phones if phone.is_paused and not phone.paused_by_id]
+    orphans = [phone.name for phone in phones if kind_of(phone) is None]
+    if names := [*stopped, *(name for name in orphans if name not in stopped)]:
+        return watch(
+            _("They stopped by themselves: %(phones)s.") % {"phones": ", ".join(names[:5])},
+            _("The pages of these phones say what the providers refuse. Their messages wait."),
+        )
+    return fine(_("No phone stopped by itself."))
+
+
+def _silent() -> list[Phone]:
+    left = Message.objects.filter(
+        ~Q(provider_id=""),
+        phone=OuterRef("pk"),
+        direction=Direction.OUT,
+        sent_at__lt=timezone.now() - _PATIENCE,
+    )
+    # The look for messages is only made for phones that nobody has ever called.
+    quiet = Phone.objects.ready().filter(endpoint_calls=None).defer("settings").order_by("pk")
+    return [
+        phone
+        for phone in quiet.annotate(has_sent=Exists(left)).filter(has_sent=True)
+        if (kind := kind_of(phone)) and kind.endpoints and kind.can.delivery
+    ]
+
+
+def _refused() -> list[Phone]:
+    """Give the phones whose last callback was refused, lately."""
+    since = timezone.now() - timedelta(days=1)
+    phones = Phone.objects.living().defer("settings").order_by("pk")
+    told = phones.annotate(
+        refused=Max("endpoint_calls__refused_at"), heard=Max("endpoint_calls__last_at")
+    )
+    return list(told.filter(refused__gt=since, refused__gte=F("heard")))
