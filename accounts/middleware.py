@@ -16,7 +16,9 @@ from accounts import setup
 from accounts.models import Membership, User, Workspace
 
 # Answered without session or database: providers and supervisors call here, many times a second.
-_FOR_MACHINES = ("/callbacks/", "/c/ex/", "/media/", "/healthz", "/static/", "/favicon.ico")
+_FOR_MACHINES = (
+    "/callbacks/", "/c/ex/", "/media/", "/healthz", "/readyz", "/metrics", "/static/", "/favicon.ico",
+)  # fmt: skip
 # Reached before anybody exists.
 _BEFORE_SETUP = ("/setup/", "/language/", "/i18n/")
 

@@ -24,7 +24,7 @@ from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
-from lib import counters
+from lib import counters, logs
 from lib.server import DEFAULT, SEND, QueueDown, redis
 
 logger = logging.getLogger(__name__)
@@ -151,7 +151,8 @@ class Worker(SimpleWorker):
         close_old_connections()
         began = time.monotonic()
         try:
-            done: bool = super().perform_job(job, queue)
+            with logs.about(job=str(job.id)):
+                done: bool = super().perform_job(job, queue)
             return done
         finally:
             name = str(job.func_name).rpartition(".")[2]

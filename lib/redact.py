@@ -82,5 +82,10 @@ class HideOpenings(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         said = record.getMessage()
         if _OPENING.search(said):
-            record.msg, record.args = _OPENING.sub(rf"/\1/{HIDDEN}", said), ()
+            record.msg, record.args = without_openings(said), ()
         return True
+
+
+def without_openings(text: str) -> str:
+    """Hide what in an address opens something."""
+    return _OPENING.sub(rf"/\1/{HIDDEN}", text)

@@ -21,7 +21,7 @@ from django.utils import timezone
 from lib import bulk, stored
 from lib.http import Trace
 from lib.stored import DatabaseAway
-from messaging import costs, receiving, reporting
+from messaging import costs, receiving, reporting, tallies
 from messaging.models import Attempt, Message, Segment, Status
 from phones import quotas
 from phones.base import (
@@ -74,7 +74,8 @@ class Claimed:
 class Outcome:
     """One message's end of the hand-over: `sent` or `error`, and the exchanges with the provider.
 
-    `unreachable` = nothing could leave at all, so the next message would fare no better.
+    `unreachable` = nothing could leave at all, so the next message would fare no better. `seconds` =
+    how long the hand-over took, where it is known.
     """
 
     message: Claimed
@@ -82,6 +83,7 @@ class Outcome:
     error: PhoneError | None = None
     unreachable: bool = False
     traces: tuple[Trace, ...] = ()
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +265,12 @@ def write(run: uuid.UUID, phone: Phone, outcomes: Sequence[Outcome]) -> None:
     )
     Exchange.objects.bulk_create(
         [exchange(phone, trace, o.message.pk) for o in outcomes for trace in o.traces]
+    )
+    tallies.recorded(
+        phone,
+        [(o.message.pk, v.status) for o, v in verdicts if o.message.pk in written],
+        throttled=sum(isinstance(outcome.error, Throttled) for outcome in outcomes),
+        seconds=[outcome.seconds for outcome in outcomes if outcome.seconds is not None],
     )
     for outcome in outcomes:
         if isinstance(outcome.error, OptedOut):

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from lib import bulk, stored
-from messaging import costs
+from messaging import costs, tallies
 from messaging.models import Attempt, Direction, Message, Report, Segment
 from phones import accounts
 from phones.base import Delivery, Reason, StatusReport
@@ -59,7 +59,7 @@ def apply(
     What fits no message is parked, once.
     """
     found = _find(phone, reports, beside)
-    _raise([(known, report) for report, known in zip(reports, found, strict=True) if known])
+    _raise(phone, [(known, report) for report, known in zip(reports, found, strict=True) if known])
     strays = [report for report, known in zip(reports, found, strict=True) if known is None]
     if strays:
         _park(phone, strays)
@@ -217,7 +217,7 @@ _ASSIGN = """
 _COLUMNS = ("id", "status", "sent_at", "ended_at", "reason", "code", "words")
 
 
-def _raise(news: Iterable[tuple[_Known, StatusReport]]) -> None:
+def _raise(phone: Phone, news: Iterable[tuple[_Known, StatusReport]]) -> None:
     """Raise messages where a report says more than we knew."""
     highest: dict[int, StatusReport] = {}
     segmented = []
@@ -233,15 +233,16 @@ def _raise(news: Iterable[tuple[_Known, StatusReport]]) -> None:
                 # The report came before the answer to our request: keep the name it goes by.
                 name = stored.name(report.provider_id)
                 Message.objects.filter(pk=known.id, provider_id="").update(provider_id=name)
-    _write(highest, _MAY_FOLLOW)
-    _write(dict(_of_segments(segmented)), _MAY_FOLLOW_SEGMENTS)
+    _write(phone, highest, _MAY_FOLLOW)
+    _write(phone, dict(_of_segments(segmented)), _MAY_FOLLOW_SEGMENTS)
 
 
-def _write(reports: Mapping[int, StatusReport], may_follow: str) -> None:
+def _write(phone: Phone, reports: Mapping[int, StatusReport], may_follow: str) -> None:
     if reports:
         now = timezone.now()
         rows = [_row(pk, report, now) for pk, report in reports.items()]
-        bulk.update(Message, _COLUMNS, rows, assign=_ASSIGN, where=may_follow)
+        changed = bulk.update(Message, _COLUMNS, rows, assign=_ASSIGN, where=may_follow)
+        tallies.reported(phone, [(pk, reports[pk].state.value) for pk in changed])
 
 
 def _keep_highest(highest: dict[int, StatusReport], pk: int, report: StatusReport) -> None:
@@ -399,7 +400,7 @@ def _match(phone: Phone, parked: Sequence[Report], beside: Sequence[int]) -> int
     with transaction.atomic():
         reports = [_said(row) for row in parked]
         pairs = list(zip(parked, reports, _find(phone, reports, beside), strict=True))
-        _raise([(known, report) for _, report, known in pairs if known])
+        _raise(phone, [(known, report) for _, report, known in pairs if known])
         matched = [(row.pk, known.id) for row, _, known in pairs if known]
         if matched:
             bulk.update(

@@ -408,7 +408,7 @@ class Run:
 
     def _hand_over(self, batch: list[Claimed], carriers: _Carriers | None) -> list[Outcome]:
         """Send what one request carries. Runs in a thread of the pool and touches no database."""
-        self._traces.kept = []
+        self._traces.kept, self._traces.began = [], time.monotonic()
         error, unreachable = None, False
         try:
             if carriers is None:
@@ -445,6 +445,7 @@ class Run:
     ) -> list[Outcome]:
         """Give one outcome per message; what was said to the provider goes with the first."""
         traces = tuple(self._traces.kept)
+        seconds = time.monotonic() - self._traces.began
         return [
             Outcome(
                 message,
@@ -452,6 +453,7 @@ class Run:
                 error=hushed(self.phone, result) if isinstance(result, PhoneError) else None,
                 unreachable=unreachable,
                 traces=() if index else traces,
+                seconds=seconds,
             )
             for index, (message, result) in enumerate(zip(batch, results, strict=True))
         ]

@@ -101,6 +101,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "smsapp.observing.Observed",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -286,10 +287,13 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
 # Set when a reverse proxy in front ends TLS, overwrites X-Forwarded-Proto and adds to X-Forwarded-For.
-if env.bool("BEHIND_PROXY", False):
+_behind_proxy = env.bool("BEHIND_PROXY", False)
+if _behind_proxy:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     # Else everybody had the proxy's address, and one who guesses passwords locked all others out.
     ALLAUTH_TRUSTED_PROXY_COUNT = 1
+# Somebody in front ends TLS, whether BEHIND_PROXY says so or not: we never do.
+PROXIED = _behind_proxy or _secure
 CSRF_FAILURE_VIEW = "smsapp.views.csrf_failure"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "smsapp.reporting.ReportFilter"
 # Bytes of a request. Room for a photo that is too large, so that its form can say so.
@@ -338,18 +342,39 @@ CALLBACK_LIMIT = 256 * 1024
 # Bytes of one that carries pictures; what carriers pass on is smaller.
 CALLBACK_MEDIA_LIMIT = DATA_UPLOAD_MAX_MEMORY_SIZE = 3 * 1024 * 1024
 
-# ---- Logs ---------------------------------------------------------------------------------------
+# ---- Watching -----------------------------------------------------------------------------------
 
+# What Prometheus shows to read /metrics; without it only this machine itself may.
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+# Where errors are reported to, without any value that was on the way; needs the package sentry-sdk.
+SENTRY_DSN = env.str("SENTRY_DSN", "")
+# `line` for people, `json` for programs: then with a line per request and per batch of messages.
+LOG_FORMAT = env.str("LOG_FORMAT", "line")
+if LOG_FORMAT not in ("line", "json"):
+    sys.exit(f"LOG_FORMAT must be line or json, not {LOG_FORMAT!r}.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"openings": {"()": "lib.redact.HideOpenings"}},
-    "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {
+        "openings": {"()": "lib.redact.HideOpenings"},
+        "numbers": {"()": "lib.logs.HideNumbers"},
+    },
+    "formatters": {
+        "line": {"format": "%(levelname)s %(name)s: %(message)s"},
+        "json": {"()": "lib.logs.AsJson"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": LOG_FORMAT,
+            "filters": ["openings", "numbers"],
+        }
+    },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
     # RQ prints the arguments of each job at INFO; ours are ids, but a line per wake-up is noise.
     "loggers": {
         "rq": {"level": "WARNING"},
+        "journal": {"level": "INFO" if LOG_FORMAT == "json" else "WARNING"},
         # These name the addresses that were asked for.
         "django.request": {"filters": ["openings"]},
         "django.server": {"filters": ["openings"]},

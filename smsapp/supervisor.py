@@ -178,10 +178,13 @@ def next_pause(pause: float, *, lived: float) -> float:
 
 
 def say(name: str, line: str) -> None:
-    """Print one line behind the name of who says it. A terminal that went away is no error."""
+    """Print one line behind the name of who says it; logs for programs ("") as they are.
+
+    A terminal that went away is no error.
+    """
     try:
         with _printing:
-            print(f"{name:15} | {line}", flush=True)  # noqa: T201
+            print(f"{name:15} | {line}" if name else line, flush=True)  # noqa: T201
     except OSError:
         pass
 
@@ -222,7 +225,7 @@ def _copy_lines(child: Child, lines: IO[str]) -> None:
     with lines:
         for line in lines:
             if not any(text in line for text in child.ignored):
-                say(child.name, line.rstrip("\n"))
+                say("" if line.startswith('{"time"') else child.name, line.rstrip("\n"))
 
 
 def _ended(process: subprocess.Popen[str]) -> str:

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_safe
 from accounts.http import MemberRequest, member
 from contacts.services import names
 from lib.jobs import QueueDown, redis
+from smsapp.diagnosis import work
 from smsapp.home import overview
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,28 @@ def healthz(request: HttpRequest) -> JsonResponse:
     state = {"database": _database_answers(), "queue": _queue_answers()}
     words = {name: "ok" if fine else "down" for name, fine in state.items()}
     return JsonResponse(words, status=200 if all(state.values()) else 503)
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Say whether requests may be sent here: 200 when all answers and the tables are this version's."""
+    words = {
+        "database": "ok" if (database := _database_answers()) else "down",
+        "queue": "ok" if (queue := _queue_answers()) else "down",
+        "migrations": "ok" if (migrated := database and _is_migrated()) else "missing",
+    }
+    return JsonResponse(words, status=200 if database and queue and migrated else 503)
+
+
+_migrated: list[bool] = []
+
+
+def _is_migrated() -> bool:
+    """Say whether no migration is missing. Once that was so it is not looked at again."""
+    if not _migrated and not work.pending():
+        _migrated.append(True)
+    return bool(_migrated)
 
 
 def _database_answers() -> bool:

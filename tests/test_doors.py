@@ -35,7 +35,8 @@ OPEN = {
     "account_change_password", "account_inactive", "account_login", "account_logout",
     "account_reset_password", "account_reset_password_done", "account_reset_password_from_key",
     "account_reset_password_from_key_done", "account_signup", "callback", "channel", "favicon",
-    "healthz", "invitation", "media_public", "set_language", "setup", "setup_site", "sign_up_finish",
+    "healthz", "invitation", "media_public", "metrics", "readyz", "set_language", "setup", "setup_site",
+    "sign_up_finish",
 }  # fmt: skip
 # Behind log-in, for oneself.
 SELF = {"profile", "workspace_switch", "workspace_missing"}

@@ -54,7 +54,7 @@ def _sqlite() -> Finding:
 
 
 def _postgresql() -> Finding:
-    version = connection.pg_version // 10_000
+    version = connection.get_database_version()[0]
     said = {"version": version, "size": _size()}
     if version < _OLDEST_POSTGRESQL:
         return broken(
