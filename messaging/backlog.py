@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
 
-from django.db.models import Count, OuterRef, Subquery
+from django.db.models import BooleanField, Count, OuterRef, QuerySet, Subquery
+from django.db.models.expressions import RawSQL
 
 from accounts.models import Workspace
 from messaging.models import Message, Priority, Status
 from phones.models import Phone
 
+# In the words of the indexes: SQLite uses a partial index for no others, and none for a parameter.
+_QUEUED = RawSQL("status = 'queued'", [], BooleanField())
+_SENDING = RawSQL("status = 'sending'", [], BooleanField())
+_EVER = datetime(1, 1, 1, tzinfo=UTC)
+
 
 def oldest_due(now: datetime) -> dict[int, datetime]:
-    """Give, by phone that may send, since when its oldest message could have left; only where one waits.
+    """Give, by phone that may send, since when its oldest message could have left; only where one waits."""
+    found = {pk: [at for at in moments if at] for pk, *moments in ages(now)}
+    return {pk: min(moments) for pk, moments in found.items() if moments}
 
-    One look into the index `message_due` per phone and priority.
-    """
+
+def ages(now: datetime) -> QuerySet[Phone, tuple[Any, ...]]:
+    """Give (phone, oldest of each priority): one look into the index `message_due` for each."""
     first = {
         f"first_{priority.value}": Subquery(
             Message.objects.filter(
-                status=Status.QUEUED,
+                _QUEUED,
                 phone=OuterRef("pk"),
                 priority=priority,
                 not_before__lte=now,
@@ -29,14 +40,30 @@ def oldest_due(now: datetime) -> dict[int, datetime]:
         )
         for priority in Priority
     }
-    rows = Phone.objects.ready().annotate(**first).values_list("pk", *first)
-    found = {pk: [at for at in moments if at] for pk, *moments in rows}
-    return {pk: min(moments) for pk, moments in found.items() if moments}
+    return Phone.objects.ready().annotate(**first).values_list("pk", *first)
 
 
 def by_phone(status: Status) -> dict[int, int]:
     """Count the messages in one of the states that pass (queued, sending) or are rare (unknown)."""
-    messages = Message.objects.filter(status=status)
-    if status == Status.UNKNOWN:  # the only index begins with the workspace
-        messages = messages.filter(workspace__in=Workspace.objects.values("pk"))
-    return dict(messages.order_by().values_list("phone").annotate(Count("pk")))
+    if status == Status.QUEUED:
+        return dict(queued().values_list("pk", "many"))
+    found = sending() if status == Status.SENDING else unknown()
+    # Grouped by the database, SQLite would read all messages there are, in the order of their phones.
+    return dict(Counter(found.values_list("phone", flat=True)))
+
+
+def queued() -> QuerySet[Phone]:
+    """Give the phones for which something waits, with how `many`."""
+    mine = Message.objects.filter(_QUEUED, phone=OuterRef("pk")).order_by().values("phone")
+    many = Subquery(mine.annotate(many=Count("*")).values("many"))
+    return Phone.objects.annotate(many=many).filter(many__gt=0)
+
+
+def sending() -> QuerySet[Message]:
+    return Message.objects.filter(_SENDING, lease_until__gt=_EVER).order_by()
+
+
+def unknown() -> QuerySet[Message]:
+    # The only index begins with the workspace.
+    here = Workspace.objects.values("pk")
+    return Message.objects.filter(status=Status.UNKNOWN, workspace__in=here).order_by()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db.models import Exists, F, Max, OuterRef, Q
+from django.db.models import Exists, F, Max, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from messaging.models import Direction, Message
+from messaging.models import IS_NAMED, Direction, Message
 from phones.health import kind_of
 from phones.models import Phone
 from smsapp.diagnosis import Finding, fine, watch
@@ -24,9 +24,9 @@ def callbacks() -> Finding:
             _("Their callbacks are refused: %(phones)s.") % {"phones": ", ".join(refused[:5])},
             _("The pages of these phones show why; mostly the secret for signatures is wrong."),
         )
-    if silent := [phone.name for phone in _silent()]:
+    if names := [phone.name for phone in silent() if _is_called(phone)]:
         return watch(
-            _("Their providers never called back: %(phones)s.") % {"phones": ", ".join(silent[:5])},
+            _("Their providers never called back: %(phones)s.") % {"phones": ", ".join(names[:5])},
             _("Give the providers the addresses that the phones' pages show."),
         )
     return fine(_("Every provider that should has called."))
@@ -45,20 +45,22 @@ def paused() -> Finding:
     return fine(_("No phone stopped by itself."))
 
 
-def _silent() -> list[Phone]:
+def silent() -> QuerySet[Phone]:
+    """Give the phones that have sent, and that nobody has ever called."""
     left = Message.objects.filter(
-        ~Q(provider_id=""),
+        IS_NAMED,
+        provider_id__gt="",  # says no more, but leads into the index by provider's ids
         phone=OuterRef("pk"),
         direction=Direction.OUT,
         sent_at__lt=timezone.now() - _PATIENCE,
     )
-    # The look for messages is only made for phones that nobody has ever called.
     quiet = Phone.objects.ready().filter(endpoint_calls=None).defer("settings").order_by("pk")
-    return [
-        phone
-        for phone in quiet.annotate(has_sent=Exists(left)).filter(has_sent=True)
-        if (kind := kind_of(phone)) and kind.endpoints and kind.can.delivery
-    ]
+    return quiet.filter(Exists(left))
+
+
+def _is_called(phone: Phone) -> bool:
+    kind = kind_of(phone)
+    return bool(kind and kind.endpoints and kind.can.delivery)
 
 
 def _refused() -> list[Phone]:
