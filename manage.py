@@ -3,6 +3,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 from django.core.management import execute_from_command_line
 
@@ -16,13 +17,18 @@ SERVING = {
     "rqscheduler",
     "tick",
     "sessions",
+    "backup",
+    "restore",
+    "rotate_keys",
+    "move_database",
 }
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smsapp.settings")
+    # `move-database` reads better, and a module cannot be named so.
+    name = "".join(sys.argv[1:2]).replace("-", "_")
+    if name and any(Path(__file__).parent.glob(f"*/management/commands/{name}.py")):
+        sys.argv[1] = name
     if SERVING.intersection(sys.argv[1:2]):
         os.environ.pop("DJANGO_BUILD", None)
-    # `move-database` reads better, and a module cannot be named so.
-    if sys.argv[1:] and sys.argv[1] not in SERVING and not sys.argv[1].startswith("-"):
-        sys.argv[1] = sys.argv[1].replace("-", "_")
     execute_from_command_line(sys.argv)
