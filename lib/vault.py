@@ -1,13 +1,16 @@
 """Settings that are encrypted at rest.
 
 `EncryptedJSONField` stores a dict as a Fernet token (AES-128-CBC with HMAC-SHA256, see
-https://github.com/fernet/spec) under the newest of `settings.FIELD_KEYS`; older keys still read. A wrong
-key raises `Unreadable`, it never gives ciphertext.
+https://github.com/fernet/spec) under the newest of our keys; older keys still read. A wrong key raises
+`Unreadable`, it never gives ciphertext. Keys that lie in a file are read again when it changes, so that
+`manage.py rotate-keys` needs nothing to be restarted.
 """
 
 from __future__ import annotations
 
+import functools
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -26,8 +29,35 @@ class Confidential(dict[str, Any]):
         return "•••"
 
 
+# A token inside of something else, such as a JSON document. All begin with the version and a time.
+_TOKEN = re.compile(r"gAAAA[A-Za-z0-9_-]{60,}={0,2}")
+# When the file of the keys was changed and which one it is, as we know it; what stood in it.
+_read: tuple[tuple[int, int], tuple[str, ...]] = ((0, 0), ())
+
+
+def keys() -> tuple[str, ...]:
+    """Give our keys as they are now, newest first."""
+    global _read  # noqa: PLW0603 - what a file holds is the same for all
+    file = settings.FIELD_KEYS_FILE
+    if not file:
+        return tuple(settings.FIELD_KEYS)
+    try:
+        stat = file.stat()
+        changed = (stat.st_mtime_ns, stat.st_ino)
+        if changed != _read[0]:
+            _read = changed, tuple(file.read_text().strip().split(","))
+    except OSError:
+        return _read[1] or tuple(settings.FIELD_KEYS)
+    return _read[1]
+
+
 def _fernet() -> MultiFernet:
-    return MultiFernet([Fernet(key) for key in settings.FIELD_KEYS])
+    return _fernet_of(keys())
+
+
+@functools.lru_cache(maxsize=4)
+def _fernet_of(keys: tuple[str, ...]) -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in keys])
 
 
 def encrypt(value: dict[str, Any]) -> str:
@@ -43,6 +73,24 @@ def decrypt(token: str) -> Confidential:
         raise Unreadable(
             "A phone's settings cannot be decrypted: FIELD_KEYS has changed. Put the old key back."
         ) from None
+
+
+def renewed(text: str) -> str:
+    """Give `text` with every token in it that an older key wrote written by the newest."""
+    newest = Fernet(keys()[0])
+
+    def renew(found: re.Match[str]) -> str:
+        token = found[0].encode()
+        try:
+            newest.decrypt(token)
+        except InvalidToken:
+            try:
+                return _fernet().rotate(token).decode()
+            except InvalidToken:
+                pass  # not ours
+        return found[0]
+
+    return _TOKEN.sub(renew, text)
 
 
 def opens(token: str) -> bool:

@@ -63,6 +63,10 @@ def _secret(name: str) -> str:
 SECRET_KEY = _secret("SECRET_KEY")
 # Keys that encrypt providers' credentials, newest first, separated by commas.
 FIELD_KEYS = _secret("FIELD_KEYS").split(",")
+# Where they are read again when they change, None while the environment has them.
+FIELD_KEYS_FILE: Path | None = DATA_DIR / "secrets" / "field_keys"
+if os.environ.get("FIELD_KEYS") or not FIELD_KEYS_FILE.exists():  # type: ignore[union-attr]
+    FIELD_KEYS_FILE = None
 
 # Show tracebacks in the browser. Never on a site others can reach.
 DEBUG = env.bool("DEBUG", False)

@@ -37,6 +37,7 @@ PLACES = [
     "tests/smsapp/test_diagnosis.py",
     "tests/smsapp/test_home.py",
     "tests/smsapp/test_metrics.py",
+    "tests/smsapp/test_rotating.py",
 ]
 
 
