@@ -70,6 +70,7 @@ class Site:
     folder: Path
     port: int
     given: dict[str, str]
+    options: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] = field(init=False)
     _begins: int = field(default=0, init=False)
     _left: list[Process] = field(default_factory=list, init=False)
@@ -135,7 +136,7 @@ class Site:
         self._begins = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "up", "--port", str(self.port)],
+                [sys.executable, "manage.py", "up", "--port", str(self.port), *self.options],
                 cwd=ROOT,
                 env={**os.environ, **self.given},
                 stdin=subprocess.DEVNULL,
@@ -208,10 +209,17 @@ class Site:
         self._left.clear()
 
 
-def start(folder: Path, *, database_url: str = "", env: Mapping[str, str] | None = None) -> Site:
+def start(
+    folder: Path,
+    *,
+    database_url: str = "",
+    env: Mapping[str, str] | None = None,
+    options: tuple[str, ...] = (),
+) -> Site:
     """Start a site that keeps everything in `folder`, and wait until it is ready.
 
-    `database_url` is a SQLite file in the folder when it is empty; `env` goes over all else.
+    `database_url` is a SQLite file in the folder when it is empty; `env` goes over all else. `options`
+    are those of ./run.
     """
     folder.mkdir(parents=True, exist_ok=True)
     given = {
@@ -224,7 +232,7 @@ def start(folder: Path, *, database_url: str = "", env: Mapping[str, str] | None
         **dict.fromkeys(("REDIS_URL", "SIMULATOR_URL", "PUBLIC_URL", "EMAIL_URL"), ""),
         **(env or {}),
     }
-    site = Site(folder.resolve(), addresses.free_loopback_port(), given)
+    site = Site(folder.resolve(), addresses.free_loopback_port(), given, options)
     given["PUBLIC_URL"] = given["PUBLIC_URL"] or site.url
     site.launch()
     try:
