@@ -1,15 +1,16 @@
 #!/usr/bin/env python
 """Run a Django command of smsapp: `./run manage <command>` does it inside the right environment."""
 
+import importlib
 import os
 import sys
 from pathlib import Path
 
-from django.core.management import execute_from_command_line
-
 # What serves people or works for them wants secrets of its own, not those of builds (settings.py).
 SERVING = {
-    "up",
+    "prepare",
+    "family",
+    "session",
     "runserver",
     "testserver",
     "rqworker",
@@ -31,4 +32,9 @@ if __name__ == "__main__":
         sys.argv[1] = name
     if SERVING.intersection(sys.argv[1:2]):
         os.environ.pop("DJANGO_BUILD", None)
-    execute_from_command_line(sys.argv)
+    if sys.argv[1:2] == ["up"]:
+        os.environ.pop("DJANGO_BUILD", None)
+        importlib.import_module("smsapp.starting").main(sys.argv[2:])
+    else:
+        execute = importlib.import_module("django.core.management").execute_from_command_line
+        execute(sys.argv)

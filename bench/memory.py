@@ -21,18 +21,22 @@ _SETTLE = 8.0
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--light", action="store_true", help="as ./run --light")
     arguments = parser.parse_args()
     options = ("--light",) if arguments.light else ()
-    with tempfile.TemporaryDirectory(prefix="smsapp-bench-") as folder:
-        with start(Path(folder), options=options) as site:
-            time.sleep(_SETTLE)
-            show(site, "at rest")
-            for _ in range(200):
-                urlopen(f"{site.url}/login/").read()
-            time.sleep(1)
-            show(site, "after 200 pages")
+    with (
+        tempfile.TemporaryDirectory(prefix="smsapp-bench-") as folder,
+        start(Path(folder), options=options) as site,
+    ):
+        time.sleep(_SETTLE)
+        show(site, "at rest")
+        for _ in range(200):
+            urlopen(f"{site.url}/login/").read()
+        time.sleep(1)
+        show(site, "after 200 pages")
 
 
 def show(site: Site, when: str) -> None:
