@@ -1,0 +1,109 @@
+"""The hot queries use the indexes made for them, on SQLite and on PostgreSQL.
+
+On empty tables PostgreSQL reads all there is; so it plans here as if that were dear.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.models import Workspace
+from lib import bulk
+from messaging import reporting, sending
+from messaging.models import Conversation, Message, Status
+from phones.models import Exchange, Phone
+
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
+
+
+@contextmanager
+def large_tables() -> Iterator[None]:
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        yield
+
+
+def plan_of(query: QuerySet[Any]) -> str:
+    with large_tables():
+        return str(query.explain())
+
+
+def reads_all(plan: str) -> bool:
+    return bool(
+        re.search(r"Seq Scan on messaging_message|SCAN (messaging_message|m|[UV]\d)$", plan, re.M)
+    )
+
+
+HOT: dict[str, tuple[Callable[[Workspace, Phone], QuerySet[Any]], str]] = {
+    "what is due": (lambda w, p: sending.due(p)[:16], "message_due"),
+    "what is before it in order": (lambda w, p: sending.due(p)[:16], "message_order"),
+    "the list of messages": (lambda w, p: w.messages.order_by("-id")[:50], "message_list"),
+    "messages in a state": (
+        lambda w, p: w.messages.filter(status=Status.FAILED).order_by("-id")[:50], "message_status",
+    ),
+    "a conversation": (
+        lambda w, p: w.messages.filter(peer="+33612345678").order_by("-id")[:50], "message_peer",
+    ),
+    "a day's figures": (
+        lambda w, p: w.messages.filter(send_at__gte=timezone.now(), send_at__lt=timezone.now())
+        .order_by().values_list("status"), "message_day",
+    ),
+    "ended leases": (
+        lambda w, p: Message.objects.filter(status="sending", lease_until__lt=timezone.now()),
+        "message_lease",
+    ),
+    "the inbox": (
+        lambda w, p: Conversation.objects.filter(workspace=w).order_by("-last_at", "-id")[:50],
+        "conversation_list",
+    ),
+    "a phone's exchanges": (
+        lambda w, p: Exchange.objects.filter(phone=p).order_by("-id")[:50], "exchange_phone",
+    ),
+    "old exchanges": (
+        lambda w, p: Exchange.objects.filter(created_at__lt=timezone.now()).values("pk")[:500],
+        "exchange_age",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOT)
+def test_a_hot_query_uses_its_index(name: str, workspace: Workspace, phone: Phone) -> None:
+    query, index = HOT[name]
+
+    plan = plan_of(query(workspace, phone))
+
+    assert index in plan
+    assert not reads_all(plan)
+
+
+def test_a_receipt_finds_its_message_by_index(phone: Phone) -> None:
+    Message.objects.bulk_create(
+        Message(
+            workspace_id=phone.workspace_id, phone=phone, direction="out", status="sent",
+            peer=f"+336{number:08}", provider_id=f"x{number}",
+        )
+        for number in range(2000)
+    )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE messaging_message")
+    sql, names = bulk.each(["x1", "x2"], reporting._MESSAGES)
+    with large_tables(), connection.cursor() as cursor:
+        cursor.execute(
+            f"EXPLAIN {'QUERY PLAN ' * (connection.vendor == 'sqlite')}{sql}", [names, phone.pk]
+        )
+        plan = "\n".join(str(row[-1]) for row in cursor.fetchall())
+
+    assert re.search("message_provider_id|one_incoming_per_provider_id", plan)
+    assert not reads_all(plan)
