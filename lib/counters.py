@@ -40,7 +40,7 @@ def count(name: str, *labels: object, by: float = 1) -> None:
 
 
 def observe(
-    name: str, *labels: object, seconds: float, bounds: tuple[float, ...] = FAST, times: int = 1
+    name: str, *labels: object, seconds: float, bounds: tuple[float, ...] = FAST, times: float = 1
 ) -> None:
     """Add what took so long, `times` times, to a histogram."""
     seconds = max(0.0, seconds)

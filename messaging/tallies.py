@@ -74,8 +74,5 @@ def _count(phone: Phone, states: Sequence[tuple[int, str]]) -> None:
 def _times(ids: Sequence[int]) -> list[float]:
     if not ids:
         return []
-    rows = Message.objects.filter(pk__in=ids, sent_at__isnull=False, delivered_at__isnull=False)
-    return [
-        (delivered - sent).total_seconds()
-        for sent, delivered in rows.values_list("sent_at", "delivered_at")
-    ]
+    rows = Message.objects.filter(pk__in=ids).values_list("sent_at", "delivered_at")
+    return [(delivered - sent).total_seconds() for sent, delivered in rows if sent and delivered]

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -199,7 +200,7 @@ def _timed() -> Iterator[Metric]:
 
 
 def _gauge(
-    name: str, words: str, labels: tuple[str, ...], values: Mapping[tuple[str, ...], float]
+    name: str, words: str, labels: tuple[str, ...], values: Mapping[Any, float]
 ) -> GaugeMetricFamily:
     family = GaugeMetricFamily(name, words, labels=labels)
     for key, value in values.items():

@@ -126,7 +126,7 @@ def leap() -> None:
     last = Message.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            wanted = [table, last + _LEAP]
+            wanted: list[str | int] = [table, last + _LEAP]
             cursor.execute("SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)", wanted)
         else:
             cursor.execute("DELETE FROM sqlite_sequence WHERE name = %s", [table])

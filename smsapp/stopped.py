@@ -39,7 +39,7 @@ def _running() -> list[str]:
     try:
         said = redis().get("tick")
         found = {
-            "tick": bool(said) and time.time() - float(said) < _SILENT + settings.TICK_SECONDS,
+            "tick": time.time() - float(said or 0) < _SILENT + settings.TICK_SECONDS,
             "rqworker send": workers(SEND) > 0,
             "rqworker default": workers(DEFAULT) > 0,
             "sessions": live.is_kept(),
