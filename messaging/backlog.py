@@ -46,17 +46,17 @@ def ages(now: datetime) -> QuerySet[Phone, tuple[Any, ...]]:
 def by_phone(status: Status) -> dict[int, int]:
     """Count the messages in one of the states that pass (queued, sending) or are rare (unknown)."""
     if status == Status.QUEUED:
-        return dict(queued().values_list("pk", "many"))
+        return dict(queued())
     found = sending() if status == Status.SENDING else unknown()
     # Grouped by the database, SQLite would read all messages there are, in the order of their phones.
     return dict(Counter(found.values_list("phone", flat=True)))
 
 
-def queued() -> QuerySet[Phone]:
-    """Give the phones for which something waits, with how `many`."""
+def queued() -> QuerySet[Phone, tuple[int, int]]:
+    """Give (phone's id, how many messages wait for it), where any does."""
     mine = Message.objects.filter(_QUEUED, phone=OuterRef("pk")).order_by().values("phone")
     many = Subquery(mine.annotate(many=Count("*")).values("many"))
-    return Phone.objects.annotate(many=many).filter(many__gt=0)
+    return Phone.objects.annotate(many=many).filter(many__gt=0).values_list("pk", "many")
 
 
 def sending() -> QuerySet[Message]:

@@ -155,7 +155,7 @@ def _add_file(archive: tarfile.TarFile, name: str, path: Path, digests: dict[str
         # What grows meanwhile, such as the report of an import, is taken as it was.
         size = os.fstat(source.fileno()).st_size
         reader = _Hashing(source)
-        archive.addfile(_member(name, size), reader)  # type: ignore[arg-type]
+        archive.addfile(_member(name, size), reader)
         digests[name] = reader.digest.hexdigest()
 
 
@@ -223,7 +223,7 @@ def _unpack_one(content: IO[bytes], place: Path) -> str:
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     reader = _Hashing(content)
     with place.open("xb") as out:
-        shutil.copyfileobj(reader, out, _BLOCK)  # type: ignore[misc]
+        shutil.copyfileobj(reader, out, _BLOCK)
     return reader.digest.hexdigest()
 
 

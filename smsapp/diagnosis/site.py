@@ -163,6 +163,8 @@ def mails() -> Finding:
 
 def mail_server() -> Finding:
     """Log in at the mail server, and send nothing."""
+    if not settings.EMAIL_URL:
+        return fine(_("No mail server is set."))
     connection_ = mail.get_connection()
     try:
         connection_.open()

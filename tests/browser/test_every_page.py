@@ -57,6 +57,20 @@ def test_every_page_is_accessible_and_fits(
     assert not problems, "\n".join(problems)
 
 
+def test_pages_for_administrators_of_the_site_are_accessible(
+    alice: User,
+    log_in: Callable[[User], Page],
+    live_server: LiveServer,
+    complaints: list[str],
+) -> None:
+    User.objects.filter(pk=alice.pk).update(is_superuser=True)
+    page = log_in(alice)
+    for path in ("/administration/system/",):
+        page.goto(live_server.url + path)
+
+        assert_for_everybody(page, path)
+
+
 def test_pages_for_strangers_are_accessible(
     alice: User, page: Page, live_server: LiveServer
 ) -> None:

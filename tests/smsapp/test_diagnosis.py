@@ -218,6 +218,9 @@ def test_mails_that_do_not_leave(settings: Any) -> None:
 
 
 def test_a_mail_server_that_is_away(settings: Any) -> None:
+    assert site.mail_server().state == State.FINE
+    settings.EMAIL_URL = "smtp://127.0.0.1:1"
+    assert site.mail_server().words == "The mail server lets us in."
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
 
@@ -387,7 +390,7 @@ def test_what_is_outside_is_asked_by_a_worker_and_then_shown(
 
     page = root.get(reverse("system")).content.decode()
     assert str(OUTSIDE[0].title) in page
-    assert "The mail server lets us in." in page
+    assert "No mail server is set." in page
 
 
 def test_the_job_speaks_the_language_of_who_asked(monkeypatch: pytest.MonkeyPatch) -> None:
