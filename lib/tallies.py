@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, models, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
 from django.db.models import Count, QuerySet, Sum
 
 # Fresh rows that are worth melting, rows of one melting, and of one statement.
@@ -44,29 +44,38 @@ class Counters:
 
     # ---- The triggers ---------------------------------------------------------------------------
 
-    def install(self) -> None:
-        """Hang the triggers on the table, unless they hang there; count what was there before them.
+    def install(self, using: str = DEFAULT_DB_ALIAS) -> None:
+        """Hang the triggers on the table; count what was there before them.
 
         Wanted after each migration, which may have built the table anew.
         """
-        tables = connection.introspection.table_names()
+        there = connections[using]
+        tables = there.introspection.table_names()
         if {self.counted._meta.db_table, self.kept._meta.db_table} - set(tables):
             return
-        with transaction.atomic(), connection.cursor() as cursor:
-            for sql in self._postgresql() if _is_postgresql() else self._sqlite():
+        is_postgresql = there.vendor == "postgresql"
+        with transaction.atomic(using), there.cursor() as cursor:
+            for sql in self._postgresql() if is_postgresql else self._sqlite():
                 cursor.execute(sql)
-            if not self.kept._default_manager.exists():
-                cursor.execute(self._fill())
+            if not self.kept._default_manager.using(using).exists():
+                cursor.execute(self._fill(is_postgresql))
 
-    def _fill(self) -> str:
+    def remove(self, using: str) -> None:
+        """Take the triggers off, to write rows that are counted already."""
+        on = f" ON {self.counted._meta.db_table}" if connections[using].vendor != "sqlite" else ""
+        with connections[using].cursor() as cursor:
+            for event in _EVENTS:
+                cursor.execute(f"DROP TRIGGER IF EXISTS {self.name}_{event}{on}")
+
+    def _fill(self, is_postgresql: bool) -> str:
         """Give SQL that counts all rows at once."""
         columns = ", ".join(self._columns)
-        named = zip([*self._columns, *self.sums], self._each("m", 1), strict=True)
+        named = zip([*self._columns, *self.sums], self._each("m", 1, is_postgresql), strict=True)
         values = ", ".join(f"{sql} AS {name}" for name, sql in named)
         sums = ", ".join(f"sum({name})" for name in self.sums)
         return (
             f"INSERT INTO {self.kept._meta.db_table} ({columns}, {', '.join(self.sums)}, fresh) "  # noqa: S608
-            f"SELECT {columns}, {sums}, {'false' if _is_postgresql() else 0} "
+            f"SELECT {columns}, {sums}, {'false' if is_postgresql else 0} "
             f"FROM (SELECT {values} FROM {self.counted._meta.db_table} m "
             f"WHERE {self.where.format(m='m')}) AS counted GROUP BY {columns}"
         )
@@ -75,12 +84,12 @@ class Counters:
     def _columns(self) -> list[str]:
         return [self.owner[0], "at", *self.key]
 
-    def _values(self, row: str, sign: int) -> str:
-        return ", ".join(self._each(row, sign))
+    def _values(self, row: str, sign: int, is_postgresql: bool) -> str:
+        return ", ".join(self._each(row, sign, is_postgresql))
 
-    def _each(self, row: str, sign: int) -> list[str]:
+    def _each(self, row: str, sign: int, is_postgresql: bool) -> list[str]:
         """Give what a row counts with: owner, time, key and sums."""
-        at = self.at[_is_postgresql()]
+        at = self.at[is_postgresql]
         sums = [f"{sign} * ({sql})" for sql in self.sums.values()]
         return [sql.format(m=row) for sql in (self.owner[1], at, *self.key.values(), *sums)]
 
@@ -98,7 +107,7 @@ class Counters:
         for event, rows in _EVENTS.items():
             adds = " ".join(
                 f"INSERT INTO {kept} ({columns}, {', '.join(self.sums)}, fresh) "
-                f"SELECT {self._values(row, sign)}, 1 WHERE {self._counts_if(row, event)} "
+                f"SELECT {self._values(row, sign, False)}, 1 WHERE {self._counts_if(row, event)} "
                 f"ON CONFLICT ({columns}) DO UPDATE SET "
                 + ", ".join(f"{name} = {name} + excluded.{name}" for name in self.sums)
                 + ";"
@@ -119,7 +128,7 @@ class Counters:
         some = " OR ".join(f"sum({name}) <> 0" for name in self.sums)
         for event, rows in _EVENTS.items():
             changes = " UNION ALL ".join(
-                f"SELECT {self._values(table, sign)} FROM {table} "  # noqa: S608
+                f"SELECT {self._values(table, sign, True)} FROM {table} "  # noqa: S608
                 f"WHERE {self._counts_if(table, event)}"
                 for table, sign in rows.values()
             )
@@ -243,7 +252,7 @@ def standing_still() -> Iterator[None]:
     """See one moment of the database, while rows go on changing."""
     is_outermost = not connection.in_atomic_block
     with transaction.atomic():
-        if is_outermost and _is_postgresql():
+        if is_outermost and connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         yield
@@ -265,7 +274,3 @@ def _nonzero(rows: Sequence[tuple[Any, ...]], width: int) -> Counts:
         for row in rows
         if any(row[width:])
     }
-
-
-def _is_postgresql() -> bool:
-    return connection.vendor == "postgresql"

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.db.models import Exists, OuterRef
+
 from accounts.models import Workspace
 from lib.tallies import Counters, grouped
 from messaging.models import Activity, Message, Status
@@ -65,6 +67,17 @@ def within(
         if start <= at < end:
             found[status] = found.get(status, 0) + amount
     return found
+
+
+def has_sent(*, before: datetime) -> Exists:
+    """Ask of each phone whether a provider took something that was wanted before a moment."""
+    left = Activity.objects.filter(
+        workspace=OuterRef("workspace"),
+        phone=OuterRef("pk"),
+        status__in=(Status.SENT, Status.DELIVERED),
+        at__lt=before,
+    )
+    return Exists(left)
 
 
 def melt() -> int:

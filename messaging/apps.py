@@ -15,8 +15,8 @@ class MessagingConfig(AppConfig):
         post_migrate.connect(_count, sender=self)
 
 
-def _count(**_: Any) -> None:
+def _count(using: str, **_: Any) -> None:
     """Let the database count. A migration may have built the table anew, and lost what hung on it."""
     from messaging.activity import ACTIVITY  # noqa: PLC0415  models are loaded only now
 
-    ACTIVITY.install()
+    ACTIVITY.install(using)

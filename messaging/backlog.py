@@ -32,6 +32,7 @@ def ages(now: datetime) -> QuerySet[Phone, tuple[Any, ...]]:
             Message.objects.filter(
                 _QUEUED,
                 phone=OuterRef("pk"),
+                held=False,
                 priority=priority,
                 not_before__lte=now,
             )
@@ -54,7 +55,9 @@ def by_phone(status: Status) -> dict[int, int]:
 
 def queued() -> QuerySet[Phone, tuple[int, int]]:
     """Give (phone's id, how many messages wait for it), where any does."""
-    mine = Message.objects.filter(_QUEUED, phone=OuterRef("pk")).order_by().values("phone")
+    mine = (
+        Message.objects.filter(_QUEUED, phone=OuterRef("pk"), held=False).order_by().values("phone")
+    )
     many = Subquery(mine.annotate(many=Count("*")).values("many"))
     return Phone.objects.annotate(many=many).filter(many__gt=0).values_list("pk", "many")
 

@@ -12,12 +12,12 @@ from datetime import datetime, time, timedelta
 from itertools import pairwise
 
 from django.conf import settings
-from django.db.models import Count, Exists, Max, OuterRef
+from django.db.models import Count, Max
 
 from accounts.models import Workspace
 from lib.jobs import QueueDown
-from messaging.activity import LEFT, by_quarter, within
-from messaging.models import Activity, Conversation, Message, Status
+from messaging.activity import LEFT, by_quarter, has_sent, within
+from messaging.models import Conversation, Message, Status
 from phones import limits
 from phones.base import Words
 from phones.health import kind_of
@@ -196,16 +196,12 @@ def _sent(by_status: dict[str, int]) -> int:
 
 
 def _phones(workspace: Workspace, now: datetime) -> list[PhoneRow]:
-    left = Activity.objects.filter(
-        workspace=workspace,
-        phone=OuterRef("pk"),
-        status__in=(Status.SENT, Status.DELIVERED),
-        at__lt=now - _PATIENCE,
-    )
     phones = list(
         workspace.phones.living()
         .defer("settings")
-        .annotate(last_callback=Max("endpoint_calls__last_at"), has_sent=Exists(left))
+        .annotate(
+            last_callback=Max("endpoint_calls__last_at"), has_sent=has_sent(before=now - _PATIENCE)
+        )
         .order_by("name", "pk")
     )
     waiting = _waiting(phones, now)

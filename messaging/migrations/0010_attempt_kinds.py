@@ -4,15 +4,32 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('messaging', '0009_routes'),
+        ("messaging", "0009_routes"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='attempt',
-            name='kind',
-            field=models.CharField(choices=[('temporary', 'Could not be handed over yet'), ('throttled', 'Asked to slow down'), ('paused', 'The phone was paused'), ('unknown', 'Outcome unknown'), ('failed', 'Refused'), ('resent', 'Sent again'), ('cancelled', 'Cancelled'), ('moved', 'Moved to another phone'), ('over', 'Moved to another phone by itself'), ('arrived', 'Settled: it arrived'), ('lost', 'Settled: it did not arrive'), ('looked_up', 'Its carrier was looked up'), ('no_carrier', 'Its carrier could not be looked up'), ('quiet', 'Held until quiet hours end')], max_length=10),
+            model_name="attempt",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("temporary", "Could not be handed over yet"),
+                    ("throttled", "Asked to slow down"),
+                    ("paused", "The phone was paused"),
+                    ("unknown", "Outcome unknown"),
+                    ("failed", "Refused"),
+                    ("resent", "Sent again"),
+                    ("cancelled", "Cancelled"),
+                    ("moved", "Moved to another phone"),
+                    ("over", "Moved to another phone by itself"),
+                    ("arrived", "Settled: it arrived"),
+                    ("lost", "Settled: it did not arrive"),
+                    ("looked_up", "Its carrier was looked up"),
+                    ("no_carrier", "Its carrier could not be looked up"),
+                    ("quiet", "Held until quiet hours end"),
+                ],
+                max_length=10,
+            ),
         ),
     ]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db.models import Exists, F, Max, OuterRef, QuerySet
+from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from messaging.models import IS_NAMED, Direction, Message
+from messaging.activity import has_sent
 from phones.health import kind_of
 from phones.models import Phone
 from smsapp.diagnosis import Finding, fine, watch
 
-# A provider has this long to call back before its silence is worth a word.
-_PATIENCE = timedelta(minutes=10)
+# A provider has at least this long to call back before its silence is worth a word.
+_PATIENCE = timedelta(minutes=25)
 
 
 def callbacks() -> Finding:
@@ -47,15 +47,8 @@ def paused() -> Finding:
 
 def silent() -> QuerySet[Phone]:
     """Give the phones that have sent, and that nobody has ever called."""
-    left = Message.objects.filter(
-        IS_NAMED,
-        provider_id__gt="",  # says no more, but leads into the index by provider's ids
-        phone=OuterRef("pk"),
-        direction=Direction.OUT,
-        sent_at__lt=timezone.now() - _PATIENCE,
-    )
     quiet = Phone.objects.ready().filter(endpoint_calls=None).defer("settings").order_by("pk")
-    return quiet.filter(Exists(left))
+    return quiet.filter(has_sent(before=timezone.now() - _PATIENCE))
 
 
 def _is_called(phone: Phone) -> bool:

@@ -309,8 +309,9 @@ def test_sessions_that_nobody_keeps(workspace: Workspace) -> None:
 def test_callbacks_that_never_came(phone: Phone) -> None:
     message = waiting(phone, minutes=20, provider_id="x1")
     assert lines.callbacks().state == State.FINE
-    message.sent_at = timezone.now() - timedelta(minutes=20)
-    message.save(update_fields=["sent_at"])
+    message.status = "sent"
+    message.send_at = message.sent_at = timezone.now() - timedelta(minutes=60)
+    message.save(update_fields=["status", "send_at", "sent_at"])
 
     assert lines.callbacks().state == State.WATCH
 

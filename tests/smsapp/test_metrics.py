@@ -187,7 +187,7 @@ def test_what_does_not_answer_is_left_out(monkeypatch: pytest.MonkeyPatch) -> No
         (backlog.sending, "message_lease"),
         (backlog.unknown, "message_status"),
         (lambda: backlog.ages(timezone.now()), "message_due"),
-        (lines.silent, "message_provider_id"),
+        (lines.silent, "activity_"),
     ],
     ids=["queued", "sending", "unknown", "age", "silent"],
 )
