@@ -1,18 +1,19 @@
 """Failing over: messages that may leave by another phone do so where theirs cannot send.
 
-Theirs is paused, deleted, resting or at a limit that spills; or it could not hand this one over, twice. Never
-what may have left already: a message of which an outcome was unknown stays where it is.
+Theirs is paused, deleted, resting, out of reach or at a limit that spills; or it could not hand this one
+over, twice. Never what may have left already: what had an unknown outcome stays where it is.
 """
 
 from __future__ import annotations
 
 import logging
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from lib import bulk
@@ -23,6 +24,7 @@ from messaging.models import IS_ROUTED, Attempt, Media, Message, Status
 from messaging.routing import Route
 from phones import quotas
 from phones.base import Reason
+from phones.connections import unreachable
 from phones.models import Phone, Watch
 from phones.prices import Tariff, tariff_of
 
@@ -32,13 +34,24 @@ logger = logging.getLogger(__name__)
 TRIES = 2
 # Messages that are moved in one transaction, and such transactions of one look.
 _BATCH, _BATCHES = 500, 20
+# How long messages wait for a provider that cannot be reached, or a connection that is not there.
+_PATIENCE = timedelta(seconds=30)
+# Times that a message moves by itself; then it stays, lest two phones in trouble pass it to and fro for ever.
+_MOST = 20
 
 
 def move_stuck() -> int:
     """Move what waits in vain to phones that can send it; give how many. A duty of the tick."""
-    stuck = [phone.pk for phone in _with_something_to_move() if _is_stuck(phone)]
-    moved = _move_all(_tried())
-    return moved + (_move_all(Q(phone__in=stuck)) if stuck else 0)
+    now = timezone.now()
+    moved = _move_all(_tried(now))
+    phones = _with_something_to_move()
+    stuck = [phone.pk for phone in phones if _is_stuck(phone, now)]
+    if stuck:
+        # What is planned for later stays: until then much may change.
+        moved += _move_all(Q(phone__in=stuck, send_at__lte=now))
+    if lost := unreachable(phone for phone in phones if phone.pk not in stuck):
+        moved += _move_all(Q(phone__in=lost, not_before__lte=now - _PATIENCE))
+    return moved
 
 
 def _move_all(those: Q) -> int:
@@ -60,17 +73,16 @@ def _move_all(those: Q) -> int:
 
 def _with_something_to_move() -> list[Phone]:
     waiting = Message.objects.filter(IS_ROUTED, phone=OuterRef("pk"))
-    phones = Phone.objects.filter(
-        Q(paused_at__isnull=False) | Q(deleted_at__isnull=False) | Q(metered=True), Exists(waiting)
-    )
+    phones = Phone.objects.filter(Exists(waiting))
     return list(phones.select_related("workspace").defer("settings"))
 
 
-def _is_stuck(phone: Phone) -> bool:
+def _is_stuck(phone: Phone, now: datetime) -> bool:
     """Say whether nothing can leave by a phone for now, and its messages may go elsewhere."""
     if phone.is_paused or phone.is_deleted:
         return True
-    now = timezone.now()
+    if not phone.metered:
+        return False
     if Watch.objects.filter(phone=phone, rests_until__gt=now).exists():
         return True
     full = [one for one in quotas.standings([phone], now).get(phone.pk, []) if one.is_full]
@@ -84,29 +96,35 @@ def _movable(after: int = 0) -> QuerySet[Message]:
     return found.select_related("phone", "pool", "workspace").defer("phone__settings")
 
 
-def _tried() -> Q:
+def _tried(now: datetime) -> Q:
     """Pick what one phone could not hand over, TRIES times, and waits for its next try."""
     by_turns = Q(attempts__in=range(TRIES, 100, TRIES))
-    return by_turns & Q(not_before__gt=timezone.now(), send_at__lt=F("not_before"))
+    return by_turns & Q(not_before__gt=now, send_at__lt=F("not_before"))
 
 
-def move(messages: Sequence[Message]) -> int:
-    """Give messages to other phones of their routes, where there is one; give how many were moved."""
+def move(messages: Sequence[Message], *, most: int = _MOST) -> int:
+    """Give messages to other phones of their routes, where there is one; give how many were moved.
+
+    Those that have moved `most` times by themselves stay.
+    """
     routes: defaultdict[tuple[int, int | None], list[Message]] = defaultdict(list)
     for message in messages:
         routes[message.workspace_id, message.pool_id].append(message)
-    return sum(_move(some) for some in routes.values())
+    return sum(_move(some, most) for some in routes.values())
 
 
-def _move(messages: Sequence[Message]) -> int:
+def _move(messages: Sequence[Message], most: int) -> int:
     workspace, pool = messages[0].workspace, messages[0].pool
     route = Route(pool=pool)
     found = routing.candidates(workspace, route)
     tried = _tried_by(messages)
+    restless = _restless(messages, most)
     pictured = _pictured(messages)
     moves: list[tuple[Message, Phone]] = []
     by_phone: defaultdict[frozenset[int], list[Message]] = defaultdict(list)
     for message in messages:
+        if message.pk in restless:
+            continue
         # One that has tried all others begins anew with them.
         others = {item.phone.pk for item in found} - {message.phone_id}
         fresh = others - tried[message.pk] or others
@@ -131,6 +149,13 @@ def _tried_by(messages: Sequence[Message]) -> defaultdict[int, set[int | None]]:
     for message, phone in rows.values_list("message", "phone"):
         tried[message].add(phone)
     return tried
+
+
+def _restless(messages: Sequence[Message], most: int) -> set[int]:
+    """Give the ids of those that have moved often enough."""
+    moves = Attempt.objects.filter(message__in=messages, kind=Attempt.Kind.FAILED_OVER)
+    often = moves.values("message").annotate(times=Count("pk")).filter(times__gte=most)
+    return set(often.order_by().values_list("message", flat=True))
 
 
 def _pictured(messages: Sequence[Message]) -> set[int]:
@@ -216,7 +241,7 @@ def leave(phone: Phone) -> int:
     """
     after = 0
     while some := list(_movable(after).filter(phone=phone).order_by("pk")[:_BATCH]):
-        move(some)
+        move(some, most=sys.maxsize)
         after = some[-1].pk
     is_routed = Q(any_phone=True) | Q(pool__isnull=False)
     waiting = Message.objects.filter(phone=phone, status=Status.QUEUED)

@@ -34,6 +34,7 @@ _PATIENCE = timedelta(minutes=2)
 # Failures that say something of the number or the person, and nothing of the phone.
 _NOT_THE_PHONE = (
     Reason.BAD_NUMBER, Reason.OPTED_OUT, Reason.LANDLINE, Reason.BY_HAND, Reason.UNREACHABLE,
+    Reason.WORKER_LOST,
 )  # fmt: skip
 
 

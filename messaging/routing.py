@@ -1,7 +1,8 @@
 """Through what: which phone a message leaves by, where one of several may be taken.
 
 1. Able are those that can carry it (carrying) and may write to its number (reaching).
-2. Open are those that are not paused, do not rest for their failures, and are under the limits that spill.
+2. Open are those that are not paused, do not rest for their failures, whose provider can be reached, and
+   that are under the limits that spill.
 3. Of these, the highest priority.
 4. Of equals, the one by which the last message to or from this person went; for somebody new, the one that
    a hash of the number names: each gets its share by weight, and the same person always the same phone.
@@ -29,6 +30,7 @@ from messaging.carrying import Load
 from messaging.models import Attempt, Message, Status
 from messaging.moments import soon
 from phones import quotas, reaching
+from phones.connections import unreachable
 from phones.health import kind_of
 from phones.models import Phone, Pool, Unit, Watch
 from phones.quotas import Standing
@@ -103,8 +105,14 @@ def candidates(workspace: Workspace, route: Route, now: datetime | None = None) 
     metered = [phone.pk for phone in phones if phone.metered]
     resting = Watch.objects.filter(phone__in=metered, rests_until__gt=now) if metered else ()
     rests = {watch.phone_id: watch for watch in resting}
+    lost = unreachable(phones) if len(phones) > 1 else set()
     return [
-        _candidate(place, standings.get(place[0].pk, []), rests.get(place[0].pk))
+        _candidate(
+            place,
+            standings.get(place[0].pk, []),
+            rests.get(place[0].pk),
+            is_lost=place[0].pk in lost,
+        )
         for place in places
     ]
 
@@ -133,13 +141,17 @@ def _pretends(phone: Phone) -> bool:
     return kind is not None and kind.pretends
 
 
-def _candidate(place: _Place, standings: Sequence[Standing], rest: Watch | None) -> Candidate:
+def _candidate(
+    place: _Place, standings: Sequence[Standing], rest: Watch | None, *, is_lost: bool
+) -> Candidate:
     phone, priority, weight = place
     closed = ""
     if phone.is_paused:
         closed = _("%(phone)s is paused") % {"phone": phone}
     elif rest:
         closed = _("%(phone)s rests, because too many messages failed") % {"phone": phone}
+    elif is_lost:
+        closed = _("The provider of %(phone)s cannot be reached") % {"phone": phone}
     return Candidate(
         phone=phone,
         priority=priority,

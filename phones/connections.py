@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,8 +11,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from lib.jobs import QueueDown
-from phones import leases, live
+from phones import leases, limits, live
 from phones.base import Words
+from phones.health import kind_of
 from phones.models import Phone
 
 # State → what people read, its colour, its icon.
@@ -83,6 +85,26 @@ def is_connected(phone: Phone) -> bool:
     except QueueDown:
         return True
     return bool(told) and all(bind["state"] == "bound" for bind in told or ())
+
+
+def unreachable(phones: Iterable[Phone]) -> set[int]:
+    """Give the ids of phones through which nothing leaves now: their provider cannot be reached.
+
+    Of those that stay connected, no bind stands. With the queue server away all are believed to be well.
+    """
+    connected, others = set(), []
+    for phone in phones:
+        kind = kind_of(phone)
+        if kind and kind.connected:
+            connected.add(phone.pk)
+        else:
+            others.append(phone.pk)
+    try:
+        told = {pk: live.binds_of(pk) or [] for pk in connected}
+        lost = limits.lost(others)
+    except QueueDown:
+        return set()
+    return lost | {pk for pk, binds in told.items() if all(b["state"] != "bound" for b in binds)}
 
 
 def _shown(bind: dict[str, Any], now: datetime) -> Shown:

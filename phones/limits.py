@@ -7,6 +7,7 @@ AIMD: halved at each throttle, one tenth of the rate regained every RECOVER seco
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -20,6 +21,8 @@ SLOWEST = 0.05
 RECOVER = 30
 # Seconds that a slowed phone is remembered after its last throttle; it has recovered long before.
 _REMEMBERED = 3600
+# Times in a row that a provider could not be reached, after which others take over where they may.
+_LOST_AFTER = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,20 @@ def note_trouble(phone: Phone) -> int:
         asked.expire(_trouble(phone.pk), _REMEMBERED)
         times, _ = asked.execute()
     return int(times) - 1
+
+
+def lost(phones: Sequence[int]) -> set[int]:
+    """Give those phones, by id, that rest because their provider could not be reached again and again."""
+    with redis(SEND).pipeline() as asked:
+        for phone in phones:
+            asked.get(_trouble(phone))
+            asked.exists(_hold(phone))
+        told = asked.execute()
+    return {
+        phone
+        for phone, times, held in zip(phones, told[::2], told[1::2], strict=True)
+        if held and int(times or 0) >= _LOST_AFTER
+    }
 
 
 def forget_trouble(phone: Phone) -> None:

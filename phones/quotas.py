@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from phones.models import Limit, Period, Phone, Reached, Unit, Usage, Watch
@@ -266,6 +267,9 @@ def give_back(phone: Phone, at: datetime, released: Sequence[tuple[str, int]]) -
     for number, count in Counter(number for number, _ in released).items():
         reached.filter(number=number).update(times=F("times") - count)
     gone, _ = reached.filter(number__in={number for number, _ in released}, times__lte=0).delete()
+    # What was not taken has tried nothing.
+    trying = Watch.objects.filter(phone=phone, rests_until__isnull=False)
+    trying.update(tried=Greatest(F("tried") - len(released), 0))
     Usage.objects.filter(phone=phone, at=at).update(
         messages=F("messages") - len(released),
         segments=F("segments") - sum(segments for _, segments in released),

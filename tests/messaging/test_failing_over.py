@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.db import connection
 from django.utils import timezone
 
@@ -13,7 +14,7 @@ from accounts.models import Workspace
 from messaging import failing_over, sending, sweeping
 from messaging.models import IS_ROUTED, Attempt, Message, Status
 from messaging.routing import Route
-from phones import quotas, services
+from phones import limits, live, quotas, services
 from phones.base import NoCredit, OutcomeUnknown, Temporary
 from phones.models import Limit, PauseReason, Phone, Pool, PoolPhone
 from tests.messaging.conftest import number, states
@@ -112,16 +113,67 @@ def test_what_may_have_left_is_never_moved(write, send, line, second, pool, scri
     assert phones_of(again) == ["Line"]
 
 
-def test_a_planned_message_keeps_its_time(write, line, pool) -> None:
+def test_a_planned_message_moves_only_once_its_time_has_come(write, line, pool) -> None:
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        (message,) = write(route=Route(pool=pool), send_at=timezone.now() + timedelta(days=1))
+        services.pause(line, reason=PauseReason.PERSON)
+
+        assert failing_over.move_stuck() == 0
+        clock.shift(timedelta(days=1))
+        assert failing_over.move_stuck() == 1
+
+    assert phones_of(message) == ["Second"]
+
+
+def test_a_deleted_phone_leaves_what_is_planned_with_its_time(write, line, pool) -> None:
     at = timezone.now() + timedelta(days=1)
     (message,) = write(route=Route(pool=pool), send_at=at)
-    services.pause(line, reason=PauseReason.PERSON)
 
-    failing_over.move_stuck()
+    services.delete(line)
 
     message.refresh_from_db()
-    assert message.phone.name == "Second"
-    assert message.not_before == at
+    assert (message.phone.name, message.not_before) == ("Second", at)
+
+
+def test_a_provider_out_of_reach_leaves_all_to_the_next_phone(write, line, second, pool) -> None:
+    messages = write(number(1), number(2), route=Route(pool=pool))
+    Message.objects.update(not_before=timezone.now() - timedelta(minutes=1))
+    for _ in range(3):
+        limits.note_trouble(line)
+    assert failing_over.move_stuck() == 0
+
+    limits.hold(line, words="Connection refused", seconds=60)
+    assert failing_over.move_stuck() == 2
+    assert phones_of(*write(number(3), route=Route(pool=pool)), *messages) == ["Second"] * 3
+
+
+def test_a_connection_that_is_not_there_leaves_all_to_the_next_phone(
+    workspace, write, line
+) -> None:
+    away = Phone.objects.create(workspace=workspace, type="smpp", name="Away", settings={})
+    (message,) = write(route=Route())
+    Message.objects.update(
+        phone=away, not_before=timezone.now() - timedelta(minutes=1), any_phone=True
+    )
+
+    live.show(away.pk, [{"state": "bound"}])
+    assert failing_over.move_stuck() == 0
+    live.show(away.pk, [{"state": "closed"}])
+    assert failing_over.move_stuck() == 1
+
+    assert phones_of(message) == ["Line"]
+
+
+def test_two_phones_in_trouble_do_not_pass_a_message_to_and_fro_for_ever(
+    write, line, second, pool
+) -> None:
+    (message,) = write(route=Route(pool=pool))
+    Attempt.objects.bulk_create(
+        Attempt(message=message, kind=Attempt.Kind.FAILED_OVER) for _ in range(20)
+    )
+    services.pause(line, reason=PauseReason.PERSON)
+
+    assert failing_over.move_stuck() == 0
 
 
 @pytest.mark.parametrize(("spill", "name"), [(True, "Second"), (False, "Line")])

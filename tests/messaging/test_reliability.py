@@ -13,7 +13,7 @@ from django.core import mail
 from messaging import reliability
 from messaging.models import Message, Status
 from phones import quotas, services
-from phones.base import BadNumber, OutcomeUnknown, Rejected
+from phones.base import BadNumber, OutcomeUnknown, Rejected, Temporary
 from phones.models import PauseReason, Phone, Watch
 from tests.messaging.conftest import number, states
 
@@ -178,6 +178,24 @@ def test_trials_that_fail_let_it_rest_for_longer(
 
     watch.refresh_from_db()
     assert watch.rests_until == NOON + reliability.REST * 3 + timedelta(minutes=3, seconds=2)
+
+
+def test_what_was_not_taken_has_tried_nothing(
+    watched, fail, jobs, clock, send, write, scripted
+) -> None:
+    watch = watched(action="rest")
+    fail(4, 0)
+    look(jobs)
+    clock.shift(reliability.REST)
+    (message,) = write(number(9))
+    scripted.script[message.peer] = [Temporary("Busy")]
+    send()
+    clock.shift(timedelta(minutes=3))
+
+    assert reliability.look_at_phones() == 1
+
+    watch.refresh_from_db()
+    assert watch.tried == 0
 
 
 def test_somebody_may_end_the_rest_by_hand(watched, fail, jobs, send, write, line) -> None:
