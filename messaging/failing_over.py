@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -58,17 +58,27 @@ def _move_all(those: Q) -> int:
     moved = 0
     pairs = _movable().filter(those).order_by().values_list("phone", "pool").distinct()
     for phone, pool in list(pairs):
-        after = 0
-        for _round in range(_BATCHES):
-            found = _movable(after).filter(those, phone=phone, pool=pool).order_by("pk")
-            some = list(found[:_BATCH])
+        ids = _ids(_movable().filter(those, phone=phone, pool=pool))[: _BATCH * _BATCHES]
+        for some in _chunks(ids):
             done = move(some)
             moved += done
             # Where there is no other phone for the first, there is none for the rest.
-            if not done or len(some) < _BATCH:
+            if not done:
                 break
-            after = some[-1].pk
     return moved
+
+
+def _ids(found: QuerySet[Message]) -> QuerySet[Message, int]:
+    """Give ids in the order of the index `message_routed`: SQLite takes another one for any other."""
+    return found.order_by("attempts").values_list("pk", flat=True)
+
+
+def _chunks(ids: Iterable[int]) -> Iterator[list[Message]]:
+    """Give the messages of ids, oldest first, a batch at a time."""
+    known = sorted(ids)
+    whole = _movable().select_related("phone", "pool", "workspace").defer("phone__settings")
+    for start in range(0, len(known), _BATCH):
+        yield list(whole.filter(pk__in=known[start : start + _BATCH]).order_by("pk"))
 
 
 def _with_something_to_move() -> list[Phone]:
@@ -89,11 +99,10 @@ def _is_stuck(phone: Phone, now: datetime) -> bool:
     return bool(full) and all(one.limit.spill for one in full)
 
 
-def _movable(after: int = 0) -> QuerySet[Message]:
+def _movable() -> QuerySet[Message]:
     """Give what may leave by another phone: nothing that may have left before."""
     unsure = Attempt.objects.filter(message=OuterRef("pk"), kind=Attempt.Kind.UNKNOWN)
-    found = Message.objects.filter(IS_ROUTED, ~Exists(unsure), pk__gt=after)
-    return found.select_related("phone", "pool", "workspace").defer("phone__settings")
+    return Message.objects.filter(IS_ROUTED, ~Exists(unsure))
 
 
 def _tried(now: datetime) -> Q:
@@ -239,10 +248,8 @@ def leave(phone: Phone) -> int:
     Within the transaction that deletes it. What a campaign holds, and may leave by another phone, finds
     one when its turn comes.
     """
-    after = 0
-    while some := list(_movable(after).filter(phone=phone).order_by("pk")[:_BATCH]):
+    for some in _chunks(_ids(_movable().filter(phone=phone))):
         move(some, most=sys.maxsize)
-        after = some[-1].pk
     is_routed = Q(any_phone=True) | Q(pool__isnull=False)
     waiting = Message.objects.filter(phone=phone, status=Status.QUEUED)
     return waiting.exclude(is_routed, held=True).update(

@@ -290,6 +290,8 @@ class _Clerk:
             if not self._is_old(item, standing, number):
                 is_by_segment = standing.limit.unit == Unit.SEGMENTS
                 self._left[standing.limit.pk] -= load.segments if is_by_segment else 1
+        if item.phone.pk in self._reached:
+            self._reached[item.phone.pk].add(number)
 
 
 def _reached(item: Candidate, full: Sequence[Standing]) -> Assigned:
