@@ -24,7 +24,7 @@ NIGHT = {"begins": time(20), "ends": time(8), "days": EVERY_DAY}
 
 
 def hours(**said: object) -> Quiet:
-    return Quiet([QuietHours(**said)], "Europe/Paris")  # type: ignore[misc]
+    return Quiet([QuietHours(**said)], "Europe/Paris")
 
 
 def local(zone: str, *wall: int) -> datetime:
