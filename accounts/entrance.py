@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from allauth.account.signals import user_logged_in
 from allauth.core import ratelimit
 from django.conf import settings
 from django.contrib import messages
@@ -37,6 +38,7 @@ def enter(request: HttpRequest, user: User) -> None:
     """Log `user` in until the browser is closed, as log-in does without "remember me"."""
     login(request, user, backend="allauth.account.auth_backends.AuthenticationBackend")
     request.session.set_expiry(0)
+    user_logged_in.send(User, request=request, user=user, response=None)
 
 
 # ---- First run ----------------------------------------------------------------------------------

@@ -210,4 +210,7 @@ class SignUpForm(forms.Form):
 
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"].lower()
+        if settings.SIGNUP_DOMAINS and email.rpartition("@")[2] not in settings.SIGNUP_DOMAINS:
+            words = _("Only addresses of %(domains)s can be used here.")
+            raise forms.ValidationError(words % {"domains": ", ".join(settings.SIGNUP_DOMAINS)})
         return email

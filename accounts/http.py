@@ -20,6 +20,7 @@ class PersonRequest(HttpRequest):
     """A request of somebody who is logged in, in a workspace or not."""
 
     user: User
+    impersonator: User | None
     workspace: Workspace | None
     membership: Membership | None
     htmx: HtmxDetails

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path, re_path
 
-from accounts import entrance, joining, passwords, people, views
+from accounts import emails, entrance, factors, joining, passwords, people, security, views
 
 urlpatterns: list[URLPattern] = [
     path("setup/", entrance.first_run, name="setup"),
     path("setup/site/", entrance.first_workspace, name="setup_site"),
     path("login/", passwords.login, name="account_login"),
     path("logout/", passwords.logout, name="account_logout"),
+    path("login/code/", factors.authenticate, name="mfa_authenticate"),
+    path("login/passkey/", factors.login_by_passkey, name="mfa_login_webauthn"),
+    path("login/again/", factors.reauthenticate, name="account_reauthenticate"),
+    path("login/again/code/", factors.reauthenticate_by_code, name="mfa_reauthenticate"),
+    path(
+        "login/again/passkey/",
+        factors.reauthenticate_by_passkey,
+        name="mfa_reauthenticate_webauthn",
+    ),
     path("login/inactive/", passwords.inactive, name="account_inactive"),
     path("signup/", entrance.sign_up, name="account_signup"),
     path("signup/<str:token>/", entrance.sign_up_finish, name="sign_up_finish"),
@@ -30,6 +39,32 @@ urlpatterns: list[URLPattern] = [
     path("join/<str:token>/", joining.invitation, name="invitation"),
     path("settings/", views.settings_workspace, name="settings_workspace"),
     path("settings/me/", views.profile, name="profile"),
+    path("settings/security/", security.security, name="mfa_index"),
+    path("settings/security/app/", factors.activate_app, name="mfa_activate_totp"),
+    path("settings/security/app/remove/", factors.deactivate_app, name="mfa_deactivate_totp"),
+    path("settings/security/codes/", factors.codes, name="mfa_view_recovery_codes"),
+    path("settings/security/codes/new/", factors.make_codes, name="mfa_generate_recovery_codes"),
+    path(
+        "settings/security/codes/file/",
+        factors.download_codes,
+        name="mfa_download_recovery_codes",
+    ),
+    path("settings/security/passkeys/add/", factors.add_passkey, name="mfa_add_webauthn"),
+    path(
+        "settings/security/passkeys/<int:pk>/rename/",
+        factors.rename_passkey,
+        name="mfa_edit_webauthn",
+    ),
+    path(
+        "settings/security/passkeys/<int:pk>/remove/",
+        factors.remove_passkey,
+        name="mfa_remove_webauthn",
+    ),
+    path("settings/security/sessions/end/", security.sessions_end, name="sessions_end"),
+    path("settings/security/sessions/<int:pk>/end/", security.session_end, name="session_end"),
+    path("settings/security/email/", emails.change, name="email_change"),
+    path("settings/security/email/cancel/", emails.cancel, name="email_cancel"),
+    path("email/<str:token>/", emails.agree, name="email_agree"),
     path("settings/people/", people.people, name="people"),
     path("settings/people/invite/", people.invite, name="people_invite"),
     path("settings/people/<int:pk>/role/", people.member_role, name="people_role"),

@@ -87,6 +87,8 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "csp",
     "django_htmx",
     "django_rq",
@@ -193,6 +195,15 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 # Let strangers make an account of their own.
 SIGNUP_OPEN = env.bool("SIGNUP_OPEN", False)
+# Domains of the e-mail addresses with which they may, where sign-up is open; none: any.
+SIGNUP_DOMAINS = [domain.strip().lower() for domain in env.list("SIGNUP_DOMAINS", default=[])]
+# Who must have a second factor: nobody, administrators (of the site) or everybody.
+REQUIRE_SECOND_FACTOR = env.str("REQUIRE_SECOND_FACTOR", "nobody")
+if REQUIRE_SECOND_FACTOR not in ("nobody", "administrators", "everybody"):
+    sys.exit(
+        "REQUIRE_SECOND_FACTOR must be nobody, administrators or everybody, "
+        f"not {REQUIRE_SECOND_FACTOR!r}."
+    )
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
@@ -204,8 +215,18 @@ ACCOUNT_RATE_LIMITS = {
     "login": "30/m/ip",
     "login_failed": "10/m/ip,5/5m/key",
     "reset_password": "20/m/ip,5/h/key",
+    "change_email": "10/h/user",
     "invite": "30/h/user",  # mails: nobody's site shall write to the world
 }
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = _public.scheme
+MFA_ADAPTER = "accounts.adapter.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+# Addresses are proven by invitation, by the mail of sign-up or by an administrator.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+# Codes of 30 seconds before and after count, too: clocks of telephones differ.
+MFA_TOTP_TOLERANCE = 1
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"

@@ -50,7 +50,7 @@ ASKED = [
 ]  # fmt: skip
 TYPED = [
     "act", "action", "after", "all", "at", "carrier", "chosen", "code", "column-0", "countries",
-    "country", "currency", "delimiter", "description", "detail", "direction", "email", "encoding",
+    "country", "credential", "currency", "delimiter", "description", "detail", "direction", "email", "encoding",
     "flash", "forget", "groups", "headings", "kept", "known", "label", "language", "login", "mode",
     "n0-0.is", "n0-0.value", "n0-0.what", "n0.count", "n0.not", "name", "new", "new_password1",
     "next", "number", "oldpassword", "password", "password1", "password2", "pasted", "phone",
@@ -80,6 +80,7 @@ def at(name: str, things: dict[str, dict[str, Any]]) -> str:
         "invitation": ("token",),
         "media_public": ("1:1:1",),
         "sign_up_finish": ("token",),
+        "email_agree": ("token",),
         "account_reset_password_from_key": ("1", "set-password"),
     }
     if name in arguments:
@@ -168,6 +169,9 @@ WHOLE: dict[str, dict[str, str]] = {
     "field_add": {"label": "Age", "type": "number"},
     "group_add": {"name": "Team", "description": ""},
     "set_language": {"language": "fr", "next": "/"},
+    "email_change": {"email": "new@example.org", "password": "x"},
+    "account_reauthenticate": {"password": "x", "next": "/"},
+    "mfa_login_webauthn": {"credential": "{}", "next": "/"},
     "workspace_switch": {"workspace": "1"},
 }  # fmt: skip
 
@@ -195,7 +199,8 @@ def test_one_nasty_field_breaks_no_form(name: str, things: Any, as_alice: Client
         "/contacts/fields/{}/delete/", "/contacts/changes/{}/undo/",
         "/opt-outs/{}/remove/", "/settings/people/{}/role/", "/settings/people/invitations/{}/renew/",
         "/password/reset/{}-abc-def/", "/join/{}/", "/signup/{}/", "/media/{}/", "/media/{}:a:b/",
-        "/callbacks/{}/status/", "/phones/add/{}/",
+        "/callbacks/{}/status/", "/phones/add/{}/", "/email/{}/", "/settings/security/sessions/{}/end/",
+        "/settings/security/passkeys/{}/remove/",
     ],
 )  # fmt: skip
 def test_no_id_is_too_odd(path: str, as_alice: Client, phone: Phone) -> None:
