@@ -61,7 +61,7 @@ ACTIONS = {
     "phone.token": _("Callback addresses changed"),
     "contacts.exported": _("Contacts exported"),
     "contacts.deleted": _("Contacts deleted"),
-    "contact.erased": _("Person erased"),
+    "contacts.erased": _("Person erased"),
 }
 # Groups to filter by: what stands before the dot.
 KINDS = {
@@ -84,8 +84,9 @@ class Acting:
     address: str | None = None
 
 
-# Set by the middleware for the time of a request; empty in workers and on the command line.
-acting: ContextVar[Acting] = ContextVar("acting", default=Acting())
+NOBODY = Acting()
+# Set by the middleware for the time of a request; nobody in workers and on the command line.
+acting: ContextVar[Acting] = ContextVar("acting", default=NOBODY)
 
 
 def address_of(request: HttpRequest) -> str | None:
@@ -104,9 +105,9 @@ def record(
     actor: User | None = None,
     **details: Any,
 ) -> Event:
-    """Add a line about an `action` of ACTIONS, done by `actor` or whoever asks now."""
+    """Add a line about an `action` of ACTIONS, done by whoever asks now, else by `actor`."""
     now = acting.get()
-    who = actor or now.user
+    who = now.user or actor
     return Event.objects.create(
         action=action,
         actor_id=who and who.pk,

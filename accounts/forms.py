@@ -103,7 +103,7 @@ class SetupForm(NewPersonForm):
         return code
 
 
-class _PlaceForm(forms.Form):
+class PlaceForm(forms.Form):
     """Country and time zone as lists that speak the reader's language."""
 
     country = forms.ChoiceField(
@@ -114,7 +114,7 @@ class _PlaceForm(forms.Form):
     time_zone = forms.ChoiceField(label=gettext_lazy("Time zone"), choices=time_zones)
 
 
-class SiteForm(_PlaceForm):
+class SiteForm(PlaceForm):
     language = forms.ChoiceField(label=gettext_lazy("Your language"), choices=settings.LANGUAGES)
     name = forms.CharField(
         label=gettext_lazy("Name of the workspace"),
@@ -131,7 +131,7 @@ class SiteForm(_PlaceForm):
             self.fields["time_zone"].widget.attrs["data-guess"] = "time-zone"
 
 
-class WorkspaceForm(_PlaceForm, forms.ModelForm):  # type: ignore[type-arg]
+class WorkspaceForm(PlaceForm, forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Workspace
         fields = ["name", "description", "country", "time_zone"]

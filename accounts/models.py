@@ -11,6 +11,11 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts import roles
+from accounts.roles import Role
+
+__all__ = ["EmailChange", "Event", "Invitation", "Membership", "Role", "Theme", "User", "Workspace"]
+
 # How long an invitation can be taken up.
 INVITATION_LIFE = timedelta(days=14)
 
@@ -64,15 +69,6 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.name.split(" ")[0] if self.name else self.email
 
 
-class Role(models.TextChoices):
-    """What a member may do. Each role may do all that the ones after it may."""
-
-    OWNER = "owner", _("Owner")
-    ADMIN = "admin", _("Administrator")
-    SENDER = "sender", _("Sender")
-    VIEWER = "viewer", _("Viewer")
-
-
 class Workspace(models.Model):
     """What people share: phones, messages, conversations. Everything belongs to exactly one.
 
@@ -109,14 +105,18 @@ class Membership(models.Model):
     def __str__(self) -> str:
         return f"{self.user} ({self.role})"
 
+    def may(self, action: str) -> bool:
+        """Say whether the role allows an action of accounts.roles."""
+        return roles.allows(self.role, action)
+
     @property
     def may_send(self) -> bool:
-        return self.role in (Role.OWNER, Role.ADMIN, Role.SENDER)
+        return self.may(roles.SEND)
 
     @property
     def may_manage(self) -> bool:
         """Phones, people and the workspace's settings."""
-        return self.role in (Role.OWNER, Role.ADMIN)
+        return self.may(roles.MANAGE)
 
 
 class Invitation(models.Model):

@@ -24,7 +24,8 @@ _BROWSERS = (
     ("Chrome/", "Chrome"), ("Safari/", "Safari"),
 )  # fmt: skip
 _SYSTEMS = (
-    ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("CrOS", "ChromeOS"),
+    ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"),
+    ("CrOS", "ChromeOS"),
     ("Mac OS X", "macOS"), ("Linux", "Linux"),
 )  # fmt: skip
 

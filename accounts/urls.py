@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path, re_path
 
-from accounts import emails, entrance, factors, joining, passwords, people, security, views
+from accounts import (
+    activity_views,
+    emails,
+    entrance,
+    factors,
+    joining,
+    passwords,
+    people,
+    security,
+    views,
+)
+from accounts.administration import importing, users, workspaces
 
+_USER = "administration/users/<int:pk>/"
+_WORKSPACE = "administration/workspaces/<int:pk>/"
 urlpatterns: list[URLPattern] = [
     path("setup/", entrance.first_run, name="setup"),
     path("setup/site/", entrance.first_workspace, name="setup_site"),
@@ -66,6 +79,8 @@ urlpatterns: list[URLPattern] = [
     path("settings/security/email/cancel/", emails.cancel, name="email_cancel"),
     path("email/<str:token>/", emails.agree, name="email_agree"),
     path("settings/people/", people.people, name="people"),
+    path("settings/people/roles/", people.roles_page, name="people_roles"),
+    path("settings/activity/", activity_views.workspace_activity, name="activity"),
     path("settings/people/invite/", people.invite, name="people_invite"),
     path("settings/people/<int:pk>/role/", people.member_role, name="people_role"),
     path("settings/people/<int:pk>/remove/", people.member_remove, name="people_remove"),
@@ -81,4 +96,51 @@ urlpatterns: list[URLPattern] = [
     ),
     path("workspaces/switch/", views.workspace_switch, name="workspace_switch"),
     path("workspaces/none/", views.workspace_missing, name="workspace_missing"),
+    path("impersonation/stop/", users.impersonation_stop, name="impersonation_stop"),
+    path("administration/", users.users, name="admin_users"),
+    path("administration/users/add/", users.user_add, name="admin_user_add"),
+    path("administration/users/import/", importing.users_import, name="admin_users_import"),
+    path("administration/users/change/", users.users_change, name="admin_users_change"),
+    path(_USER, users.user, name="admin_user"),
+    path(f"{_USER}edit/", users.user_edit, name="admin_user_edit"),
+    path(f"{_USER}delete/", users.user_delete, name="admin_user_delete"),
+    path(
+        "administration/users/<int:pk>/impersonate/",
+        users.user_impersonate,
+        name="admin_user_impersonate",
+    ),
+    path("administration/workspaces/", workspaces.workspaces, name="admin_workspaces"),
+    path("administration/workspaces/add/", workspaces.workspace_add, name="admin_workspace_add"),
+    path(_WORKSPACE, workspaces.workspace, name="admin_workspace"),
+    path(
+        f"{_WORKSPACE}members/",
+        workspaces.member_add,
+        name="admin_workspace_member_add",
+    ),
+    path(
+        f"{_WORKSPACE}members/<int:member>/",
+        workspaces.member_change,
+        name="admin_workspace_member",
+    ),
+    path(
+        f"{_WORKSPACE}transfer/",
+        workspaces.transfer,
+        name="admin_workspace_transfer",
+    ),
+    path(
+        f"{_WORKSPACE}archive/",
+        workspaces.archive,
+        name="admin_workspace_archive",
+    ),
+    path(
+        f"{_WORKSPACE}restore/",
+        workspaces.restore,
+        name="admin_workspace_restore",
+    ),
+    path(
+        f"{_WORKSPACE}delete/",
+        workspaces.delete,
+        name="admin_workspace_delete",
+    ),
+    path("administration/activity/", activity_views.site_activity, name="admin_activity"),
 ]

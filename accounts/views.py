@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from accounts.activity import record
 from accounts.forms import ProfileForm, WorkspaceForm
 from accounts.http import MemberRequest, PersonRequest, manager
 from accounts.middleware import speak
@@ -20,6 +21,7 @@ def settings_workspace(request: MemberRequest) -> HttpResponse:
     form = WorkspaceForm(request.POST or None, instance=request.workspace)
     if form.is_valid():
         request.workspace.save(update_fields=form.Meta.fields)
+        record("workspace.edited", subject=request.workspace, workspace=request.workspace)
         messages.success(request, _("Saved."))
         return redirect("settings_workspace")
     if form.is_bound:

@@ -27,6 +27,8 @@ _PLACES = {
     "email_": "profile",
     "admin_": "administration",
     "settings": "settings",
+    "activity": "settings",
+    "system": "administration",
     "people": "settings",
     "invit": "settings",
     "contact": "contacts",

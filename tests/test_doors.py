@@ -16,10 +16,12 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
+from accounts import roles
 from accounts.models import Invitation, Membership, Role, User, Workspace
 from contacts.models import Change, Contact, Field, Group, Import, NumberCarrier, OptOut, Segment
 from messaging.models import Call, Conversation, Direction, Media, Message, Status
 from phones.models import Phone
+from tests.conftest import logged_in
 
 pytestmark = pytest.mark.django_db
 
@@ -28,11 +30,13 @@ OPEN = {
     "account_change_password", "account_inactive", "account_login", "account_logout",
     "account_reset_password", "account_reset_password_done", "account_reset_password_from_key",
     "account_reset_password_from_key_done", "account_signup", "callback", "channel", "email_agree",
-    "favicon", "healthz", "invitation", "media_public", "mfa_authenticate", "mfa_login_webauthn", "set_language", "setup", "setup_site", "sign_up_finish",
+    "favicon", "healthz", "invitation", "media_public", "mfa_authenticate", "mfa_login_webauthn",
+    "set_language", "setup", "setup_site", "sign_up_finish",
 }  # fmt: skip
 # Behind log-in, for oneself.
 SELF = {
-    "account_reauthenticate", "email_cancel", "email_change", "mfa_activate_totp", "mfa_add_webauthn",
+    "impersonation_stop", "account_reauthenticate", "email_cancel", "email_change", "mfa_activate_totp",
+    "mfa_add_webauthn",
     "mfa_deactivate_totp", "mfa_download_recovery_codes", "mfa_edit_webauthn",
     "mfa_generate_recovery_codes", "mfa_index", "mfa_reauthenticate", "mfa_reauthenticate_webauthn",
     "mfa_remove_webauthn", "mfa_view_recovery_codes", "profile", "session_end", "sessions_end",
@@ -45,7 +49,7 @@ MEMBER = {
     "calls", "carriers", "contact", "contacts", "contacts_changes", "conversation", "file", "group",
     "groups", "home", "inbox", "message", "messages", "more", "opt_outs", "people", "phone",
     "phone_binds", "phone_prices", "phone_prices_export", "phone_types", "phones", "segment",
-    "segments",
+    "people_roles", "segments",
 }  # fmt: skip
 # They need a file, or a phone that stays connected: tests/messaging/test_files.py and
 # tests/phones/test_live_views.py show them.
@@ -64,7 +68,7 @@ MANAGER = {
     "field_delete", "field_edit", "fields", "group_delete", "import", "import_add", "import_back",
     "import_check", "import_delete", "import_rejected", "import_shape", "import_start",
     "import_stop", "imports", "segment_delete",
-    "invitation_renew", "invitation_revoke", "opt_out_remove", "people_invite", "people_remove",
+    "activity", "invitation_renew", "invitation_revoke", "opt_out_remove", "people_invite", "people_remove",
     "people_role", "phone_add", "phone_addresses", "phone_balance", "phone_check", "phone_connect",
     "phone_delete", "phone_edit", "phone_edit_try", "phone_new", "phone_pause", "phone_price_remove",
     "phone_price_set", "phone_prices_fetch", "phone_prices_import", "phone_rotate", "phone_start",
@@ -93,6 +97,23 @@ CREDENTIAL = {
     },
 }
 
+# For administrators of the site; to everybody else they are not there.
+ADMINISTRATOR = {
+    "admin_activity", "admin_user", "admin_user_add", "admin_user_delete", "admin_user_edit",
+    "admin_user_impersonate", "admin_users", "admin_users_change", "admin_users_import", "admin_workspace",
+    "admin_workspace_add", "admin_workspace_archive", "admin_workspace_delete", "admin_workspace_member",
+    "admin_workspace_member_add", "admin_workspace_restore", "admin_workspace_transfer", "admin_workspaces",
+}  # fmt: skip
+# Who may do what is in one table (accounts.roles), by the name that a gate has.
+TABLES = {
+    roles.LOOK: MEMBER,
+    roles.SEND: SENDER,
+    roles.MANAGE: MANAGER,
+    "administrator": ADMINISTRATOR,
+}
+# Their gate depends on what is done there.
+GATED_WITHIN = {"conversation", "people_remove"}
+
 
 def addresses(patterns: list[Any] | None = None) -> Iterator[URLPattern]:
     for item in get_resolver().url_patterns if patterns is None else patterns:
@@ -108,7 +129,7 @@ BEHIND = sorted(set(NAMES) - OPEN)
 
 @pytest.fixture
 def things(
-    workspace: Workspace, phone: Phone, alice: User, dora: User
+    workspace: Workspace, phone: Phone, alice: User, dora: User, bob: User
 ) -> dict[str, dict[str, Any]]:
     """Give the arguments of each address, pointing at things of alice's workspace."""
     message = Message.objects.create(
@@ -150,7 +171,8 @@ def things(
         data={"name": "Laptop", "credential": CREDENTIAL},
     )
     owners = {
-        "session": session, "mfa": key, "message": message, "conversation": conversation, "people": member, "phone": phone,
+        "session": session, "mfa": key, "admin_user": bob, "admin_workspace": workspace,
+        "message": message, "conversation": conversation, "people": member, "phone": phone,
         "invitation": invitation, "opt": opt_out, "file": media, "carrier": carrier,
         "contact": contact, "group": group, "change": change, "field": field,
         "import": upload, "segment": segment,
@@ -158,12 +180,14 @@ def things(
     return {
         "pk": {prefix: thing.pk for prefix, thing in owners.items()},
         "slug": {"phone": "simulator"},
+        "member": {"admin_workspace": member.pk},
     }
 
 
 def address(name: str, things: dict[str, dict[str, Any]]) -> str:
     pattern = next(p for p in addresses() if p.name == name)
-    kind = name.split("_", maxsplit=1)[0]
+    words = name.split("_")
+    kind = "_".join(words[:2]) if words[0] == "admin" else words[0]
     return reverse(
         name, kwargs={key: things[key][kind] for key in pattern.pattern.regex.groupindex}
     )
@@ -175,7 +199,7 @@ def has_object(name: str) -> bool:
 
 
 def test_every_address_is_in_exactly_one_table() -> None:
-    tables = [OPEN, SELF, MEMBER, SENDER, MANAGER]
+    tables = [OPEN, SELF, MEMBER, SENDER, MANAGER, ADMINISTRATOR]
     listed = [name for table in tables for name in table]
 
     assert sorted(listed) == NAMES
@@ -211,7 +235,7 @@ def test_nobody_enters_without_logging_in(things) -> None:
 
 
 def test_what_belongs_to_others_does_not_exist(things, as_charlie) -> None:
-    names = filter(has_object, set(BEHIND) - ASKED_AGAIN)
+    names = filter(has_object, set(BEHIND) - ASKED_AGAIN - ADMINISTRATOR)
 
     assert others_than(ask(as_charlie, names, things), 404, 405) == {}
 
@@ -234,7 +258,46 @@ def test_an_owner_enters_everywhere_and_no_proxy_keeps_it(things, as_alice) -> N
     seen = {name: as_alice.get(address(name, things)) for name in BEHIND}
 
     # Some pages have nothing to ask before people are chosen.
-    others = SELF | SHOWN_ELSEWHERE | {"contacts_change", "contacts_merge"}
+    others = SELF | SHOWN_ELSEWHERE | ADMINISTRATOR | {"contacts_change", "contacts_merge"}
     mine = {name: answer for name, answer in seen.items() if name not in others}
     assert others_than(mine, 200, 405) == {}
+    assert [n for n, answer in seen.items() if "private" not in answer["Cache-Control"]] == []
+
+
+def test_each_gate_is_the_one_of_its_table() -> None:
+    gates = {str(p.name): getattr(p.callback, "needs", "") for p in addresses()}
+
+    for needs, table in TABLES.items():
+        wrong = {name: gates[name] for name in table - GATED_WITHIN if gates[name] != needs}
+        assert wrong == {}, needs
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("action", roles.MATRIX, ids=lambda action: action.name)
+def test_each_role_passes_the_gates_that_the_matrix_opens(
+    action: roles.Action, role: Role, things, workspace: Workspace, bob: User
+) -> None:
+    Membership.objects.filter(user=bob).update(role=role)
+    browser = logged_in(bob)
+    names = sorted(TABLES.get(action.name, set()) - SHOWN_ELSEWHERE - GATED_WITHIN)
+
+    answers = {name: browser.get(address(name, things)).status_code for name in names}
+
+    # Some refuse the method before they ask who it is.
+    refused = {name for name, status in answers.items() if status in (403, 405)}
+    expected = {name for name in names if answers[name] == 405}
+    assert refused == (expected if role in action.roles else set(names))
+
+
+def test_the_administration_is_not_there_for_others(things, as_alice, as_bob) -> None:
+    for browser in (as_alice, as_bob):
+        assert others_than(ask(browser, ADMINISTRATOR, things), 404, 405) == {}
+
+
+def test_an_administrator_sees_the_administration(things, alice: User, as_alice) -> None:
+    User.objects.filter(pk=alice.pk).update(is_superuser=True)
+
+    seen = {name: as_alice.get(address(name, things)) for name in ADMINISTRATOR}
+
+    assert others_than(seen, 200, 302, 405) == {}
     assert [n for n, answer in seen.items() if "private" not in answer["Cache-Control"]] == []

@@ -43,14 +43,15 @@ NASTY = [
     )
 ]  # fmt: skip
 ASKED = [
-    "after", "all", "at", "back", "before", "chosen", "contact", "country", "direction", "done",
+    "after", "all", "at", "back", "before", "chosen", "contact", "state", "country", "direction", "done",
     "field", "format", "from", "group", "kind", "need", "next", "only", "order", "page", "phone",
     "q", "seen", "segment", "show", "since", "status", "submission", "tag", "text", "to", "until",
     "value", "what", "where",
 ]  # fmt: skip
 TYPED = [
-    "act", "action", "after", "all", "at", "carrier", "chosen", "code", "column-0", "countries",
-    "country", "credential", "currency", "delimiter", "description", "detail", "direction", "email", "encoding",
+    "act", "action", "administrator", "after", "all", "at", "carrier", "chosen", "code", "column-0",
+    "countries", "country", "credential", "heir", "owner", "reason", "currency", "delimiter",
+    "description", "detail", "direction", "email", "encoding",
     "flash", "forget", "groups", "headings", "kept", "known", "label", "language", "login", "mode",
     "n0-0.is", "n0-0.value", "n0-0.what", "n0.count", "n0.not", "name", "new", "new_password1",
     "next", "number", "oldpassword", "password", "password1", "password2", "pasted", "phone",
@@ -95,8 +96,9 @@ def nasty(names: list[str], luck: random.Random, values: list[str] = NASTY) -> s
 
 
 @pytest.fixture(autouse=True)
-def open_to_strangers(settings: Any) -> None:
+def open_to_strangers(settings: Any, alice: User) -> None:
     settings.SIGNUP_OPEN = True
+    User.objects.filter(pk=alice.pk).update(is_superuser=True)
 
 
 def test_no_address_breaks_a_page(things: Any, as_alice: Client) -> None:
@@ -169,6 +171,20 @@ WHOLE: dict[str, dict[str, str]] = {
     "field_add": {"label": "Age", "type": "number"},
     "group_add": {"name": "Team", "description": ""},
     "set_language": {"language": "fr", "next": "/"},
+    "admin_user_add": {"email": "new@example.org", "name": "N", "workspace": "1", "role": "sender"},
+    "admin_user_edit": {"email": "new@example.org", "name": "N", "administrator": "on"},
+    "admin_user_delete": {"heir": "alice@example.org"},
+    "admin_user_impersonate": {"reason": "They asked for help."},
+    "admin_users_change": {"what": "logout", "chosen": "1"},
+    "admin_users_import": {"pasted": "new@example.org;N;;sender", "sure": "1"},
+    "admin_workspace": {"name": "W", "country": "FR", "time_zone": "UTC", "description": ""},
+    "admin_workspace_add": {
+        "name": "W", "owner": "alice@example.org", "country": "FR", "time_zone": "UTC",
+    },
+    "admin_workspace_delete": {"name": "W"},
+    "admin_workspace_member": {"role": "viewer"},
+    "admin_workspace_member_add": {"member-person": "bob@example.org", "member-role": "viewer"},
+    "admin_workspace_transfer": {"transfer-heir": "bob@example.org"},
     "email_change": {"email": "new@example.org", "password": "x"},
     "account_reauthenticate": {"password": "x", "next": "/"},
     "mfa_login_webauthn": {"credential": "{}", "next": "/"},
@@ -200,7 +216,9 @@ def test_one_nasty_field_breaks_no_form(name: str, things: Any, as_alice: Client
         "/opt-outs/{}/remove/", "/settings/people/{}/role/", "/settings/people/invitations/{}/renew/",
         "/password/reset/{}-abc-def/", "/join/{}/", "/signup/{}/", "/media/{}/", "/media/{}:a:b/",
         "/callbacks/{}/status/", "/phones/add/{}/", "/email/{}/", "/settings/security/sessions/{}/end/",
-        "/settings/security/passkeys/{}/remove/",
+        "/settings/security/passkeys/{}/remove/", "/administration/users/{}/",
+        "/administration/workspaces/{}/",
+        "/administration/users/{}/impersonate/",
     ],
 )  # fmt: skip
 def test_no_id_is_too_odd(path: str, as_alice: Client, phone: Phone) -> None:

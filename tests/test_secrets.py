@@ -64,7 +64,8 @@ OF_A_PHONE = {
 }  # fmt: skip
 # Without a page of their own, or for strangers.
 NOT_PAGES = {
-    "account_logout", "account_reset_password_from_key", "callback", "channel", "email_agree", "import_rejected",
+    "account_logout", "account_reset_password_from_key", "callback", "channel", "email_agree",
+    "import_rejected",
     "invitation", "media_public", "set_language", "sign_up_finish",
 }  # fmt: skip
 

@@ -89,7 +89,7 @@ def test_an_address_in_use_is_told_in_its_own_mailbox_only(
     client.post(link_to("alice@example.org"))
 
     assert status == 302
-    assert "has one already" in str([m for m in mail.outbox if m.to == [bob.email]][0].body)
+    assert "has one already" in str(next(m for m in mail.outbox if m.to == [bob.email]).body)
     alice.refresh_from_db()
     assert alice.email == "alice@example.org"
 

@@ -12,7 +12,16 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
 from tests.browser.conftest import assert_for_everybody
-from tests.test_doors import MANAGER, MEMBER, SELF, SENDER, SHOWN_ELSEWHERE, address, things
+from tests.test_doors import (
+    ADMINISTRATOR,
+    MANAGER,
+    MEMBER,
+    SELF,
+    SENDER,
+    SHOWN_ELSEWHERE,
+    address,
+    things,
+)
 
 __all__ = ["things"]
 
@@ -21,7 +30,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def pages(things: dict[str, dict[str, Any]], client: Client) -> list[str]:
     """Give the addresses that show a page when they are opened."""
-    names = sorted((MEMBER - SHOWN_ELSEWHERE) | MANAGER | (SENDER - {"compose_recipients"}) | SELF)
+    names = sorted(
+        (MEMBER - SHOWN_ELSEWHERE)
+        | MANAGER
+        | (SENDER - {"compose_recipients"})
+        | SELF
+        | ADMINISTRATOR
+    )
     paths = [address(name, things) for name in names]
     answers = {path: client.get(path) for path in paths}
     return [
@@ -39,6 +54,7 @@ def test_every_page_is_accessible_and_fits(
     live_server: LiveServer,
     complaints: list[str],
 ) -> None:
+    User.objects.filter(pk=alice.pk).update(is_superuser=True)
     page = log_in(alice)
     problems: list[str] = []
     for path in pages(things, as_alice):
