@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -104,23 +105,31 @@ def latest_of(person: User) -> list[dict[str, Any]]:
 
 
 def line(event: Event) -> dict[str, Any]:
-    """Give what a page shows of an event: `words`, `subject`, `more` and the event."""
+    """Give what a page shows of an event: `words`, `more` and the event."""
     return {
         "event": event,
         "words": activity.ACTIONS.get(event.action, event.action),
-        "more": ", ".join(filter(None, (_told(*item) for item in event.details.items()))),
+        "more": ", ".join(str(words) for words in _told(event.details) if words),
     }
 
 
-def _told(key: str, value: Any) -> str:
-    """Say a detail as people read it; what says nothing more is left out."""
-    if key in ("role", "before") and value in Role.values:
-        label = str(Role(value).label)
-        return f"{label} →" if key == "before" else label
-    if key == "administrator":
-        return str(_("administers the site")) if value else ""
-    if key in ("type", "factor", "format"):
-        return str(value)
-    if key == "count":
-        return str(value)
-    return str(value) if key in ("reason", "heir") and value else ""
+# Why a phone was paused by itself (phones.models.PauseReason).
+_CAUSES = {
+    "misconfigured": _("the provider refuses the account"),
+    "no_credit": _("the account is empty"),
+}
+
+
+def _told(details: dict[str, Any]) -> Iterator[Any]:
+    """Say the details as people read them; what says nothing more is left out."""
+    if role := details.get("role"):
+        yield " → ".join(str(_role(name)) for name in (details.get("before"), role) if name)
+    if details.get("administrator"):
+        yield _("administers the site")
+    yield _CAUSES.get(details.get("cause", ""), "")
+    for key in ("type", "factor", "format", "count", "reason", "heir"):
+        yield details.get(key, "")
+
+
+def _role(name: str) -> Any:
+    return Role(name).label if name in Role.values else name

@@ -205,12 +205,17 @@ class RoleForm(forms.Form):
         self.fields["role"].choices = [(role, meant[role]) for role in given]  # type: ignore[attr-defined]
 
 
+def may_sign_up(email: str) -> bool:
+    """Say whether the operator lets addresses of this domain make accounts."""
+    return not settings.SIGNUP_DOMAINS or email.rpartition("@")[2] in settings.SIGNUP_DOMAINS
+
+
 class SignUpForm(forms.Form):
     email = email_field(help_text=gettext_lazy("We send you a link to go on with."))
 
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"].lower()
-        if settings.SIGNUP_DOMAINS and email.rpartition("@")[2] not in settings.SIGNUP_DOMAINS:
+        if not may_sign_up(email):
             words = _("Only addresses of %(domains)s can be used here.")
             raise forms.ValidationError(words % {"domains": ", ".join(settings.SIGNUP_DOMAINS)})
         return email

@@ -69,6 +69,7 @@ class LoginView(views.LoginView):  # type: ignore[misc]
         return shown | {
             "sign_up_open": settings.SIGNUP_OPEN,
             "passkeys_work": passkeys_work(self.request),
+            "oidc_name": settings.OIDC_URL and settings.OIDC_NAME,
         }
 
 

@@ -8,14 +8,17 @@ from allauth.account import signals as account
 from allauth.mfa import signals as mfa
 from django.contrib.auth import signals as django
 from django.dispatch import receiver
+from django.http import HttpRequest
 
+from accounts import single_sign_on
 from accounts.activity import acting, record
 from accounts.models import User
 
 
 @receiver(account.user_logged_in)
-def logged_in(user: User, **_: Any) -> None:
+def logged_in(request: HttpRequest, user: User, **_: Any) -> None:
     record("person.login", actor=user)
+    single_sign_on.connect_pending(request, user)
 
 
 @receiver(django.user_logged_out)

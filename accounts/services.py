@@ -44,7 +44,7 @@ def create_workspace(
 
 
 @transaction.atomic
-def sign_up(*, name: str, email: str, password: str, country: str, time_zone: str) -> User:
+def sign_up(*, name: str, email: str, password: str | None, country: str, time_zone: str) -> User:
     """Add a person with a workspace of their own, which has the person's name at first."""
     user = User.objects.create_user(email, password, name=name)
     record("person.joined", actor=user)

@@ -13,6 +13,7 @@ from accounts import (
     passwords,
     people,
     security,
+    single_sign_on,
     views,
 )
 from accounts.administration import importing, users, workspaces
@@ -32,6 +33,13 @@ urlpatterns: list[URLPattern] = [
         "login/again/passkey/",
         factors.reauthenticate_by_passkey,
         name="mfa_reauthenticate_webauthn",
+    ),
+    path("login/with/cancelled/", single_sign_on.cancelled, name="socialaccount_login_cancelled"),
+    path("login/with/<slug:provider_id>/", single_sign_on.login, name="openid_connect_login"),
+    path(
+        "login/with/<slug:provider_id>/callback/",
+        single_sign_on.callback,
+        name="openid_connect_callback",
     ),
     path("login/inactive/", passwords.inactive, name="account_inactive"),
     path("signup/", entrance.sign_up, name="account_signup"),

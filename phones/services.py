@@ -154,7 +154,7 @@ def pause(phone: Phone, *, reason: PauseReason, words: str = "", by: User | None
     )
     if changed:
         logger.warning("Phone %s was paused (%s).", phone.pk, reason.value)
-        record("phone.paused", subject=phone.name, workspace=phone.workspace, reason=reason.value)
+        record("phone.paused", subject=phone.name, workspace=phone.workspace, cause=reason.value)
     return bool(changed)
 
 

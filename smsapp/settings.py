@@ -88,6 +88,8 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "allauth.usersessions",
     "csp",
     "django_htmx",
@@ -204,6 +206,30 @@ if REQUIRE_SECOND_FACTOR not in ("nobody", "administrators", "everybody"):
         "REQUIRE_SECOND_FACTOR must be nobody, administrators or everybody, "
         f"not {REQUIRE_SECOND_FACTOR!r}."
     )
+# OpenID Connect: address of a provider (what stands before /.well-known/openid-configuration), and what it
+# calls this site. It is told the address PUBLIC_URL/login/with/oidc/callback/.
+OIDC_URL = env.str("OIDC_URL", "")
+# How people call it: "Log in with Example".
+OIDC_NAME = env.str("OIDC_NAME", "single sign-on")
+# Set when every address it names is proven, though it does not say so (`email_verified`).
+OIDC_TRUST_EMAIL = env.bool("OIDC_TRUST_EMAIL", False)
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {}
+if OIDC_URL:
+    if urlsplit(OIDC_URL).scheme not in ("http", "https") or not env.str("OIDC_CLIENT_ID", ""):
+        sys.exit("OIDC_URL must be an https:// address, and OIDC_CLIENT_ID must be set beside it.")
+    SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "oidc",
+                "name": OIDC_NAME,
+                "client_id": env.str("OIDC_CLIENT_ID", ""),
+                "secret": env.str("OIDC_CLIENT_SECRET", ""),
+                "settings": {"server_url": OIDC_URL},
+            }
+        ],
+    }
+SOCIALACCOUNT_ADAPTER = "accounts.single_sign_on.Adapter"
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
@@ -291,6 +317,10 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+if OIDC_URL:
+    # The button's form is answered by sending the browser there.
+    _provider = "{0.scheme}://{0.netloc}".format(urlsplit(OIDC_URL))
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"] = [SELF, _provider]
 _secure = _public.scheme == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = _secure
 SESSION_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True

@@ -31,6 +31,8 @@ OPEN = {
     "account_reset_password", "account_reset_password_done", "account_reset_password_from_key",
     "account_reset_password_from_key_done", "account_signup", "callback", "channel", "email_agree",
     "favicon", "healthz", "invitation", "media_public", "mfa_authenticate", "mfa_login_webauthn",
+    "openid_connect_callback",
+    "openid_connect_login", "socialaccount_login_cancelled",
     "set_language", "setup", "setup_site", "sign_up_finish",
 }  # fmt: skip
 # Behind log-in, for oneself.

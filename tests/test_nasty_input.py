@@ -82,6 +82,8 @@ def at(name: str, things: dict[str, dict[str, Any]]) -> str:
         "media_public": ("1:1:1",),
         "sign_up_finish": ("token",),
         "email_agree": ("token",),
+        "openid_connect_callback": ("oidc",),
+        "openid_connect_login": ("oidc",),
         "account_reset_password_from_key": ("1", "set-password"),
     }
     if name in arguments:
