@@ -92,9 +92,10 @@ acting: ContextVar[Acting] = ContextVar("acting", default=NOBODY)
 def address_of(request: HttpRequest) -> str | None:
     """Give the IP address a request comes from, None where it cannot be told."""
     try:
-        return get_client_ip(request)
+        address: str | None = get_client_ip(request)
     except ImproperlyConfigured:  # fewer proxies in X-Forwarded-For than there should be
         return None
+    return address
 
 
 def record(
@@ -110,11 +111,11 @@ def record(
     who = now.user or actor
     return Event.objects.create(
         action=action,
-        actor_id=who and who.pk,
+        actor_id=who.pk if who else None,
         actor=str(who or ""),
-        behalf_id=now.behalf and now.behalf.pk,
+        behalf_id=now.behalf.pk if now.behalf else None,
         behalf=str(now.behalf or ""),
-        workspace_id=workspace and workspace.pk,
+        workspace_id=workspace.pk if workspace else None,
         workspace=workspace.name if workspace else "",
         subject=str(subject)[:254],
         details=details,

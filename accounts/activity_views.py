@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
 from accounts import activity
+from accounts.factors import FACTORS
 from accounts.http import MemberRequest, PersonRequest, administrator, manager
 from accounts.models import Event, Role, User
 
@@ -127,7 +128,8 @@ def _told(details: dict[str, Any]) -> Iterator[Any]:
     if details.get("administrator"):
         yield _("administers the site")
     yield _CAUSES.get(details.get("cause", ""), "")
-    for key in ("type", "factor", "format", "count", "reason", "heir"):
+    yield FACTORS.get(details.get("factor", ""), "")
+    for key in ("type", "format", "count", "reason", "heir"):
         yield details.get(key, "")
 
 

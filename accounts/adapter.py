@@ -146,7 +146,7 @@ class FactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     }
 
     def get_totp_issuer(self) -> str:
-        return urlsplit(settings.PUBLIC_URL).netloc
+        return str(urlsplit(settings.PUBLIC_URL).netloc)
 
     def _get_site_name(self) -> str:
         return f"smsapp ({current.request.get_host()})"

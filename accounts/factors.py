@@ -28,8 +28,11 @@ from django.views.decorators.cache import never_cache
 from accounts.models import User
 from accounts.passwords import say
 
-# Types that count as a second factor; recovery codes only stand in for one.
-FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
+# What counts as a second factor, and its name; recovery codes only stand in for one.
+FACTORS = {
+    Authenticator.Type.TOTP: _("Authenticator app"),
+    Authenticator.Type.WEBAUTHN: _("Passkey"),
+}
 
 
 def is_required(user: User) -> bool:
@@ -39,7 +42,7 @@ def is_required(user: User) -> bool:
 
 
 def has_one(user: User) -> bool:
-    return bool(get_adapter().is_mfa_enabled(user, FACTORS))
+    return bool(get_adapter().is_mfa_enabled(user, list(FACTORS)))
 
 
 def _code_field(form: forms.BaseForm, label: Any, hint: Any = "") -> None:
@@ -51,7 +54,6 @@ def _code_field(form: forms.BaseForm, label: Any, hint: Any = "") -> None:
         "spellcheck": "false",
         "maxlength": "20",
     }
-    form.fields["code"].max_length = 20
 
 
 class AuthenticateForm(base_forms.AuthenticateForm):  # type: ignore[misc]
@@ -85,7 +87,6 @@ class AddPasskeyForm(key_forms.AddWebAuthnForm):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         say(self, name=_("Name"))
-        self.fields["name"].max_length = 100
         self.fields["name"].widget.attrs["maxlength"] = "100"
         self.fields["name"].help_text = _("To tell it from others: Laptop, Key on the key ring …")
         self.fields["passwordless"].widget = forms.HiddenInput()

@@ -11,7 +11,7 @@ from accounts.factors import FACTORS
 from accounts.models import Membership, Role, User, Workspace
 
 PER_PAGE = 50
-_FACTORS = Authenticator.objects.filter(user=OuterRef("pk"), type__in=FACTORS)
+_FACTORS = Authenticator.objects.filter(user=OuterRef("pk"), type__in=list(FACTORS))
 _STATES = {
     "active": Q(is_active=True),
     "suspended": Q(is_active=False),
@@ -41,5 +41,5 @@ def workspaces(q: str = "", state: str = "") -> QuerySet[Workspace]:
 
 def page_of(rows: QuerySet[User] | QuerySet[Workspace], number: str) -> Page[User | Workspace]:
     """Give a page of rows; one that does not exist gives the nearest."""
-    pages: Paginator[User | Workspace] = Paginator(rows, PER_PAGE)  # type: ignore[arg-type]
+    pages: Paginator[User | Workspace] = Paginator(rows, PER_PAGE)
     return pages.get_page(number)

@@ -94,11 +94,11 @@ def welcome(request: PersonRequest, added: User) -> None:
 @require_GET
 def user(request: PersonRequest, pk: int) -> HttpResponse:
     person = get_object_or_404(User, pk=pk)
-    factors = Authenticator.objects.filter(user=person, type__in=FACTORS)
+    factors = Authenticator.objects.filter(user=person, type__in=list(FACTORS))
     shown = {
         "person": person,
         "memberships": person.memberships.select_related("workspace").order_by("workspace__name"),
-        "factors": [factor.get_type_display() for factor in factors],
+        "factors": [FACTORS[Authenticator.Type(factor.type)] for factor in factors],
         "browsers": sessions.of(person),
         "may_impersonate": impersonating.may(request.user, person),
         "is_me": person.pk == request.user.pk,
