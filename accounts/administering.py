@@ -5,18 +5,14 @@ Sentences of NotAllowed are shown as they are. `by` is who does it, None for a c
 
 from __future__ import annotations
 
-from allauth.account.forms import default_token_generator
 from allauth.account.models import EmailAddress
-from allauth.account.utils import user_pk_to_url_str
 from allauth.mfa.models import Authenticator
 from django.db import IntegrityError, transaction
-from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts import mail, services, sessions
+from accounts import services, sessions
 from accounts.activity import record
-from accounts.adapter import public_url
 from accounts.jobs import delete_workspace as delete_workspace_job
 from accounts.models import EmailChange, Invitation, Membership, Role, User, Workspace
 from accounts.services import NotAllowed
@@ -47,30 +43,6 @@ def add_user(
     if workspace:
         add_member(workspace, user, role)
     return user
-
-
-def password_link(user: User) -> str:
-    """Give the link with which `user` chooses a password: it works once, for three days."""
-    key = f"{user_pk_to_url_str(user)}-{default_token_generator.make_token(user)}"
-    uidb36, _dash, token = key.partition("-")
-    names = {"uidb36": uidb36, "key": token}
-    return public_url(reverse("account_reset_password_from_key", kwargs=names))
-
-
-def send_welcome(user: User, by: User | None = None) -> None:
-    """Write to somebody new. Raises OSError when the mail server does not take it."""
-    _send(user, _("Your account"), "accounts/mail/welcome.txt", person=by)
-
-
-def send_password_link(user: User) -> None:
-    """Let somebody choose another password by mail. Raises OSError as `send_welcome`."""
-    _send(user, _("Choose a new password"), "accounts/mail/password.txt")
-    record("user.password_sent", subject=user)
-
-
-def _send(user: User, subject: str, template: str, **names: object) -> None:
-    with translation.override(user.language or translation.get_language()):
-        mail.send(user.email, _(subject), template, link=password_link(user), user=user, **names)
 
 
 @transaction.atomic

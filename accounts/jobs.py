@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from accounts.models import Workspace
+from accounts import welcoming
+from accounts.models import User, Workspace
 from accounts.signals import workspace_deleting
 from lib.jobs import enqueue
+
+
+def welcome(user_id: int, by_id: int) -> None:
+    """Write to somebody new who has no password yet; what the mail server refuses fails and is seen."""
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    if user and not user.has_usable_password():
+        welcoming.send_welcome(user, User.objects.filter(pk=by_id).first())
 
 
 def delete_workspace(workspace_id: int) -> None:

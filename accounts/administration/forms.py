@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -13,6 +12,8 @@ from accounts.forms import PlaceForm
 from accounts.models import Role, User, Workspace
 
 REASON_LIMIT = 200
+# Bytes of a file of people, which is some thousand lines.
+IMPORT_LIMIT = 200_000
 
 
 def _email(label: Any, **options: Any) -> forms.EmailField:
@@ -146,7 +147,7 @@ class ImportForm(forms.Form):
     pasted = forms.CharField(
         label=gettext_lazy("Or paste the lines"),
         required=False,
-        max_length=200_000,
+        max_length=IMPORT_LIMIT,
         widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false"}),
     )
 
@@ -154,7 +155,7 @@ class ImportForm(forms.Form):
         """Give `text`: what the file or the field holds."""
         data = super().clean() or {}
         file = data.get("file")
-        if file and file.size > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        if file and file.size > IMPORT_LIMIT:
             raise forms.ValidationError(_("This file is too large."))
         text = file.read().decode("utf-8-sig", "replace") if file else data.get("pasted", "")
         data["text"] = text.replace("\x00", "")

@@ -15,11 +15,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
-from accounts import administering, mail
+from accounts import administering, jobs, mail
 from accounts.activity import record
 from accounts.administration.forms import ImportForm
 from accounts.http import PersonRequest, administrator
 from accounts.models import Role, User, Workspace
+from lib.jobs import enqueue
 
 # Rows of one file; each costs a mail.
 MOST = 1000
@@ -107,7 +108,7 @@ def users_import(request: PersonRequest) -> HttpResponse:
 
 
 def _add(request: PersonRequest, rows: list[Row]) -> HttpResponse:
-    added, unsent = 0, 0
+    added = 0
     for row in rows:
         try:
             person = administering.add_user(
@@ -115,19 +116,13 @@ def _add(request: PersonRequest, rows: list[Row]) -> HttpResponse:
             )
         except administering.EmailTaken:
             continue
+        enqueue(jobs.welcome, person.pk, request.user.pk)
         added += 1
-        try:
-            administering.send_welcome(person, request.user)
-        except OSError:
-            unsent += 1
     record("user.imported", count=added)
-    words = ngettext("%(count)s person is added.", "%(count)s people are added.", added)
+    words = ngettext(
+        "%(count)s person is added; the mail is on its way.",
+        "%(count)s people are added; the mails are on their way.",
+        added,
+    )
     messages.success(request, words % {"count": added})
-    if unsent:
-        words = ngettext(
-            "%(count)s mail was not taken by the mail server. Send that link again later.",
-            "%(count)s mails were not taken by the mail server. Send these links again later.",
-            unsent,
-        )
-        messages.error(request, words % {"count": unsent})
     return redirect("admin_users")

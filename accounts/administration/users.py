@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts import administering, impersonating, mail, sessions
+from accounts import administering, impersonating, mail, sessions, welcoming
 from accounts.activity_views import latest_of
 from accounts.administration import finding
 from accounts.administration.forms import (
@@ -77,7 +77,7 @@ def user_add(request: PersonRequest) -> HttpResponse:
 def welcome(request: PersonRequest, added: User) -> None:
     names = {"email": added.email}
     try:
-        administering.send_welcome(added, request.user)
+        welcoming.send_welcome(added, request.user)
     except OSError as error:
         logger.warning("The mail server refused a mail: %s", error)
         words = _("The mail server did not take the mail to %(email)s. Send the link again later.")
@@ -159,7 +159,7 @@ _BULK = {
         gettext_lazy("Whatever they open next asks for a new password first."),
     ),
     "link": _Act(
-        lambda person, by: administering.send_password_link(person),
+        lambda person, by: welcoming.send_password_link(person),
         gettext_lazy("Send a link for a new password"),
         gettext_lazy("They get a mail with a link that works once, for three days."),
     ),

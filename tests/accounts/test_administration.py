@@ -311,10 +311,12 @@ def test_a_file_is_looked_at_before_anybody_is_added(
     assert not User.objects.filter(email="nina@example.org").exists()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_those_that_are_right_are_added_and_get_a_mail(
-    as_root: Client, alice: User, workspace: Workspace
+    as_root: Client, alice: User, workspace: Workspace, jobs: Callable[[], None]
 ) -> None:
     as_root.post("/administration/users/import/", {"pasted": LINES, "sure": "1"})
+    jobs()
 
     assert [message.to for message in mail.outbox] == [["nina@example.org"], ["zoe@example.org"]]
     assert Membership.objects.get(user__email="nina@example.org").role == Role.VIEWER

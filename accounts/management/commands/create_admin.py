@@ -9,7 +9,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts import administering
+from accounts import administering, welcoming
 from accounts.models import User
 
 
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         if password_stdin:
             self._set_password(user, sys.stdin.readline().rstrip("\r\n"))
         else:
-            self.stdout.write(administering.password_link(user))
+            self.stdout.write(welcoming.password_link(user))
 
     def _set_password(self, user: User, password: str) -> None:
         try:

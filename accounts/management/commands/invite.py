@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_email
 
-from accounts import administering
+from accounts import administering, welcoming
 from accounts.models import Role, User, Workspace
 from accounts.services import NotAllowed
 
@@ -41,10 +41,10 @@ class Command(BaseCommand):
                 raise CommandError(str(refusal)) from None
             return
         user = administering.add_user(email=email, name=name, workspace=place, role=role)
-        self.stdout.write(administering.password_link(user))
+        self.stdout.write(welcoming.password_link(user))
         if not options["no_mail"]:
             try:
-                administering.send_welcome(user)
+                welcoming.send_welcome(user)
             except OSError as error:
                 raise CommandError(f"The mail server did not take the mail: {error}") from None
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from accounts import administering
+from accounts import administering, welcoming
 from accounts.management.somebody import SomebodyCommand
 from accounts.models import User
 
@@ -26,4 +26,4 @@ class Command(SomebodyCommand):
         if options["force"]:
             administering.demand_password(user)
             administering.log_out(user)
-        self.stdout.write(administering.password_link(user))
+        self.stdout.write(welcoming.password_link(user))
