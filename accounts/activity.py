@@ -40,6 +40,7 @@ ACTIONS = {
     "user.imported": _("Users imported"),
     "impersonation.started": _("Acts as somebody else"),
     "impersonation.ended": _("Acts as themselves again"),
+    "site.edited": _("Settings of the site changed"),
     "workspace.added": _("Workspace added"),
     "workspace.edited": _("Workspace edited"),
     "workspace.archived": _("Workspace archived"),
@@ -71,6 +72,7 @@ KINDS = {
     "contacts": _("Exports and deletions"),
     "workspace": _("Workspaces"),
     "user": _("Users"),
+    "site": _("Settings of the site"),
     "impersonation": _("Acting as somebody else"),
 }
 

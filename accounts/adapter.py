@@ -21,7 +21,7 @@ from django.utils import translation
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts import mail
+from accounts import mail, site
 from lib import vault
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return [method | {"description": words[method["id"]]} for method in methods]
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        return bool(settings.SIGNUP_OPEN)
+        return site.sign_up_is_open()
 
     def clean_email(self, email: str) -> str:
         return email.lower()

@@ -16,7 +16,6 @@ from allauth.mfa.totp import views as totp_views
 from allauth.mfa.webauthn import forms as key_forms
 from allauth.mfa.webauthn import views as key_views
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -25,6 +24,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
+from accounts import site
 from accounts.models import User
 from accounts.passwords import say
 
@@ -37,7 +37,7 @@ FACTORS = {
 
 def is_required(user: User) -> bool:
     """Say whether the operator wants `user` to have a second factor."""
-    who = settings.REQUIRE_SECOND_FACTOR
+    who = site.second_factor()
     return bool(who == "everybody" or (who == "administrators" and user.is_superuser))
 
 

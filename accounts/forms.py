@@ -10,12 +10,11 @@ from django.contrib.auth.password_validation import validate_password
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import setup
+from accounts import setup, site
 from accounts.models import Membership, Role, User, Workspace
 from accounts.places import countries, time_zones
 from accounts.services import roles_given_by
-
-PASSWORD_HINT = gettext_lazy("At least 10 characters. A few words are easy to remember.")
+from accounts.validators import PASSWORD_HINT
 
 
 def email_field(**options: Any) -> forms.EmailField:
@@ -205,17 +204,12 @@ class RoleForm(forms.Form):
         self.fields["role"].choices = [(role, meant[role]) for role in given]  # type: ignore[attr-defined]
 
 
-def may_sign_up(email: str) -> bool:
-    """Say whether the operator lets addresses of this domain make accounts."""
-    return not settings.SIGNUP_DOMAINS or email.rpartition("@")[2] in settings.SIGNUP_DOMAINS
-
-
 class SignUpForm(forms.Form):
     email = email_field(help_text=gettext_lazy("We send you a link to go on with."))
 
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"].lower()
-        if not may_sign_up(email):
+        if not site.may_sign_up(email):
             words = _("Only addresses of %(domains)s can be used here.")
-            raise forms.ValidationError(words % {"domains": ", ".join(settings.SIGNUP_DOMAINS)})
+            raise forms.ValidationError(words % {"domains": ", ".join(site.sign_up_domains())})
         return email

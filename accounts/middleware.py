@@ -15,8 +15,9 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
+from django.utils.translation.trans_real import parse_accept_lang_header
 
-from accounts import factors, impersonating, sessions, setup
+from accounts import factors, impersonating, sessions, setup, site
 from accounts.activity import Acting, acting, address_of
 from accounts.models import Membership, User, Workspace
 
@@ -49,13 +50,14 @@ class PersonMiddleware:
         if not request.user.is_authenticated:
             if not request.path.startswith(_BEFORE_SETUP) and not setup.is_done():
                 return redirect(reverse("setup"))
+            speak(request, fallback_language(request))
             return self._answer(request, Acting(address=address_of(request)))
         sessions.note(request, request.user)
         impersonating.enter(request)
         membership = current_membership(request.user, request.session.get("workspace"))
         workspace = membership.workspace if membership else None
         request.membership, request.workspace = membership, workspace  # type: ignore[attr-defined]
-        speak(request, request.user.language)
+        speak(request, request.user.language or fallback_language(request))
         with timezone.override(zone_of(request.user, workspace)):
             return self._answer(request, impersonating.acting_of(request))
 
@@ -99,6 +101,17 @@ def current_membership(user: User, chosen: int | None) -> Membership | None:
     wanted_first = Case(When(workspace_id=chosen, then=Value(0)), default=Value(1))
     rows = user.memberships.filter(workspace__archived_at=None).select_related("workspace")
     return rows.order_by(wanted_first, "pk").first()
+
+
+def fallback_language(request: HttpRequest) -> str:
+    """Give the site's language to who asks for none of ours, else "": theirs is spoken already."""
+    if settings.LANGUAGE_COOKIE_NAME in request.COOKIES:
+        return ""
+    ours = dict(settings.LANGUAGES)
+    asked = parse_accept_lang_header(request.headers.get("accept-language", "").lower())
+    if any(tag.partition("-")[0] in ours for tag, _weight in asked):
+        return ""
+    return site.current().language
 
 
 def speak(request: HttpRequest, language: str) -> None:

@@ -14,7 +14,17 @@ from django.utils.translation import gettext_lazy as _
 from accounts import roles
 from accounts.roles import Role
 
-__all__ = ["EmailChange", "Event", "Invitation", "Membership", "Role", "Theme", "User", "Workspace"]
+__all__ = [
+    "EmailChange",
+    "Event",
+    "Invitation",
+    "Membership",
+    "Role",
+    "Site",
+    "Theme",
+    "User",
+    "Workspace",
+]
 
 # How long an invitation can be taken up.
 INVITATION_LIFE = timedelta(days=14)
@@ -153,6 +163,32 @@ class EmailChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} → {self.email}"
+
+
+class Site(models.Model):
+    """What administrators set for the whole site: one row. None and "" leave it to the environment.
+
+    `password_length` is characters, `keep_exchanges_days` days; `signup_domains` are separated by spaces.
+    """
+
+    name = models.CharField(_("name"), max_length=60, default="smsapp")
+    logo = models.BinaryField(null=True, blank=True)
+    logo_type = models.CharField(max_length=20, blank=True)
+    language = models.CharField(_("language"), max_length=5, blank=True)
+    country = models.CharField(_("country"), max_length=2, blank=True)
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
+    signup_open = models.BooleanField(null=True)
+    signup_domains = models.CharField(max_length=1000, null=True, blank=True)  # noqa: DJ001
+    second_factor = models.CharField(max_length=20, blank=True)
+    password_length = models.PositiveSmallIntegerField(default=10)
+    keep_exchanges_days = models.PositiveSmallIntegerField(null=True)
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(pk=1), name="one_site")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class AppendOnly(models.QuerySet["Event"]):

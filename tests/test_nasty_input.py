@@ -82,6 +82,7 @@ def at(name: str, things: dict[str, dict[str, Any]]) -> str:
         "media_public": ("1:1:1",),
         "sign_up_finish": ("token",),
         "email_agree": ("token",),
+        "site_echo": ("nonce",),
         "openid_connect_callback": ("oidc",),
         "openid_connect_login": ("oidc",),
         "account_reset_password_from_key": ("1", "set-password"),
@@ -173,6 +174,10 @@ WHOLE: dict[str, dict[str, str]] = {
     "field_add": {"label": "Age", "type": "number"},
     "group_add": {"name": "Team", "description": ""},
     "set_language": {"language": "fr", "next": "/"},
+    "admin_site": {
+        "name": "S", "language": "en", "country": "", "time_zone": "", "signup_domains": "a.example",
+        "second_factor": "nobody", "password_length": "12", "keep_exchanges_days": "7",
+    },
     "admin_user_add": {"email": "new@example.org", "name": "N", "workspace": "1", "role": "sender"},
     "admin_user_edit": {"email": "new@example.org", "name": "N", "administrator": "on"},
     "admin_user_delete": {"heir": "alice@example.org"},

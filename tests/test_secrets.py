@@ -66,7 +66,8 @@ OF_A_PHONE = {
 NOT_PAGES = {
     "account_logout", "account_reset_password_from_key", "callback", "channel", "email_agree",
     "import_rejected",
-    "invitation", "media_public", "openid_connect_callback", "openid_connect_login", "set_language",
+    "invitation", "media_public", "openid_connect_callback", "openid_connect_login", "site_echo",
+    "set_language",
     "sign_up_finish",
 }  # fmt: skip
 
