@@ -10,14 +10,18 @@ from allauth.mfa.models import Authenticator
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from accounts import services, sessions
+from accounts import services, sessions, welcoming
 from accounts.activity import record
 from accounts.jobs import delete_workspace as delete_workspace_job
 from accounts.models import EmailChange, Invitation, Membership, Role, User, Workspace
 from accounts.services import NotAllowed
 from accounts.signals import workspace_archived
 from lib.jobs import enqueue
+
+_NEW_ADDRESS = gettext_lazy("An administrator gave your account another e-mail address")
+_NO_FACTOR = gettext_lazy("An administrator has reset your second factor")
 
 # ---- People ---------------------------------------------------------------------------------------
 
@@ -61,6 +65,8 @@ def edit_user(user: User, *, name: str, email: str, administrator: bool, by: Use
     except IntegrityError:
         raise EmailTaken from None
     if email != user.email:
+        # The old address is told, while it is known.
+        transaction.on_commit(lambda: welcoming.tell(user, _NEW_ADDRESS))
         EmailAddress.objects.filter(user=user).delete()
         EmailChange.objects.filter(user=user).delete()
     record("user.edited", subject=user, administrator=administrator)
@@ -89,6 +95,8 @@ def reset_factor(user: User) -> int:
     """Take all second factors away, so that the password alone lets in; say how many there were."""
     count: int = Authenticator.objects.filter(user=user).delete()[0]
     record("user.factor_reset", subject=user)
+    if count:
+        welcoming.tell(user, _NO_FACTOR)
     return count
 
 

@@ -149,7 +149,8 @@ class Invitation(models.Model):
 
     @property
     def is_open(self) -> bool:
-        return self.accepted_at is None and timezone.now() < self.created_at + INVITATION_LIFE
+        is_fresh = timezone.now() < self.created_at + INVITATION_LIFE
+        return self.accepted_at is None and is_fresh and self.workspace.archived_at is None
 
 
 class EmailChange(models.Model):

@@ -49,7 +49,8 @@ def people(request: MemberRequest) -> HttpResponse:
 
 def _page(request: MemberRequest, shown: dict[str, Any], status: int = 200) -> HttpResponse:
     rows = list(by_rank(request.workspace.memberships.select_related("user")))
-    waiting = request.workspace.invitations.filter(accepted_at=None).select_related("invited_by")
+    waiting = request.workspace.invitations.filter(accepted_at=None)
+    waiting = waiting.select_related("invited_by", "workspace")
     shown |= {
         "lines": [_line(row, request.membership, rows) for row in rows],
         "invitations": waiting.order_by("-created_at", "-pk"),

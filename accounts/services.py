@@ -126,7 +126,10 @@ def accept(invitation: Invitation, user: User) -> Membership:
         raise WrongPerson
     now = timezone.now()
     still_open = Invitation.objects.filter(
-        pk=invitation.pk, accepted_at=None, created_at__gt=now - INVITATION_LIFE
+        pk=invitation.pk,
+        accepted_at=None,
+        created_at__gt=now - INVITATION_LIFE,
+        workspace__archived_at=None,
     )
     if not still_open.update(accepted_at=now, accepted_by=user):
         raise InvitationClosed

@@ -50,8 +50,8 @@ def profile(request: PersonRequest) -> HttpResponse:
 def workspace_switch(request: PersonRequest) -> HttpResponse:
     """Go to another workspace of the person's."""
     chosen = request.POST.get("workspace", "")
-    mine = request.user.memberships.values_list("workspace_id", flat=True)
-    if chosen not in map(str, mine):
+    mine = request.user.memberships.filter(workspace__archived_at=None)
+    if chosen not in map(str, mine.values_list("workspace_id", flat=True)):
         raise Http404
     request.session["workspace"] = int(chosen)
     return redirect("home")

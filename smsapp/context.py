@@ -79,5 +79,6 @@ def _unread(membership: Membership | None) -> int:
 def _others(membership: Membership | None) -> list[Membership]:
     if membership is None:
         return []
-    mine = Membership.objects.filter(user=membership.user_id).exclude(pk=membership.pk)
+    mine = Membership.objects.filter(user=membership.user_id, workspace__archived_at=None)
+    mine = mine.exclude(pk=membership.pk)
     return list(mine.select_related("workspace").order_by("workspace__name", "pk"))

@@ -93,7 +93,7 @@ class SiteSettingsForm(forms.ModelForm):  # type: ignore[type-arg]
 
     field_order = ["name", "logo_file", "no_logo", *Meta.fields[1:]]
 
-    def __init__(self, *args: Any, instance: Site, **kwargs: Any) -> None:
+    def __init__(self, data: Any, files: Any, *, instance: Site) -> None:
         first = {
             "language": instance.language or settings.LANGUAGE_CODE,
             "signup_open": whole.sign_up_is_open(),
@@ -101,7 +101,7 @@ class SiteSettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "second_factor": whole.second_factor(),
             "keep_exchanges_days": whole.keep_exchanges_days(),
         }
-        super().__init__(*args, instance=instance, initial=first, **kwargs)
+        super().__init__(data, files, instance=instance, initial=first)
         unset = ("", _("Like the browser"))
         self.fields["country"].choices = [unset, *countries()]  # type: ignore[attr-defined]
         self.fields["time_zone"].choices = [unset, *time_zones()]  # type: ignore[attr-defined]

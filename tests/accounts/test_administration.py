@@ -14,7 +14,7 @@ from django.http import HttpResponse
 from django.test import Client
 from pytest_django import Settings
 
-from accounts import administering
+from accounts import administering, services
 from accounts.models import Event, Invitation, Membership, Role, User, Workspace
 from contacts.models import Contact
 from messaging.models import Message
@@ -159,6 +159,17 @@ def test_an_administrator_changes_name_and_address(as_root: Client, alice: User)
     assert (alice.email, alice.name, alice.is_superuser) == ("a@example.org", "Alice M.", False)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_the_old_address_is_told_of_the_new_one(as_root: Client, alice: User) -> None:
+    as_root.post(
+        f"/administration/users/{alice.pk}/edit/", {"email": "a@example.org", "name": "Alice"}
+    )
+
+    (message,) = mail.outbox
+    assert message.to == ["alice@example.org"]
+    assert "another e-mail address" in message.subject
+
+
 def test_the_last_administrator_stays_one(root: User) -> None:
     for act in (
         lambda: administering.suspend(root, None),
@@ -230,6 +241,7 @@ def test_a_reset_second_factor_no_longer_stands_in_the_way(as_root: Client, alic
 
     assert not Authenticator.objects.exists()
     assert is_in(log_in(alice.email))
+    assert "reset your second factor" in mail.outbox[0].subject
 
 
 def test_somebody_is_logged_out_everywhere(as_root: Client, alice: User) -> None:
@@ -390,6 +402,19 @@ def test_nobody_enters_an_archived_workspace_and_its_phones_pause(
     assert as_alice.get("/messages/")["Location"] == "/workspaces/none/"
     as_root.post(f"/administration/workspaces/{workspace.pk}/restore/")
     assert as_alice.get("/messages/").status_code == 200
+
+
+def test_nobody_joins_or_goes_to_an_archived_workspace(
+    as_alice: Client, alice: User, charlie: User, workspace: Workspace, client: Client
+) -> None:
+    theirs = charlie.memberships.get().workspace
+    theirs.memberships.create(user=alice, role=Role.VIEWER)
+    _invitation, token = services.invite(charlie.memberships.get(), email="", role=Role.VIEWER)
+    administering.archive(theirs)
+
+    assert client.get(f"/join/{token}/").status_code == 410
+    assert as_alice.post("/workspaces/switch/", {"workspace": theirs.pk}).status_code == 404
+    assert "Elsewhere" not in said(as_alice.get("/more/"))
 
 
 def test_only_an_archived_workspace_is_deleted_and_only_by_its_name(
