@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from allauth.mfa.models import Authenticator
@@ -135,11 +136,13 @@ def user_edit(request: PersonRequest, pk: int) -> HttpResponse:
 # ---- One act on one person, or on many -----------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
 class _Act:
     """Something done to people: `do(person, by)`, its button, and what it means for them."""
 
-    def __init__(self, do: Callable[[User, User], object], words: Any, means: Any) -> None:
-        self.do, self.words, self.means = do, words, means
+    do: Callable[[User, User], object]
+    words: Any
+    means: Any
 
 
 _BULK = {
