@@ -27,6 +27,8 @@ ACTIONS = {
     "person.factor_added": _("Second factor added"),
     "person.factor_removed": _("Second factor removed"),
     "person.codes": _("Recovery codes made"),
+    "person.connected": _("Connected to single sign-on"),
+    "person.disconnected": _("Disconnected from single sign-on"),
     "person.sessions_ended": _("Logged out elsewhere"),
     "user.added": _("User added"),
     "user.edited": _("User edited"),

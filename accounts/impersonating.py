@@ -18,7 +18,9 @@ _KEY = "impersonates"
 # Seconds.
 LONGEST = 60 * 60
 # Names of addresses (how they begin) that are for the person alone.
-_CLOSED = ("mfa_", "account_change", "account_reauth", "email_", "session", "admin_", "setup")
+_CLOSED = (
+    "mfa_", "account_change", "account_reauth", "email_", "session", "connection", "admin_", "setup",
+)  # fmt: skip
 
 
 def may(administrator: User, person: User) -> bool:

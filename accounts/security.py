@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
@@ -35,6 +37,8 @@ def security(request: PersonRequest) -> HttpResponse:
         "is_required": factors.is_required(request.user),
         "has_one": bool(set(by_type) & set(factors.FACTORS)),
         "has_password": request.user.has_usable_password(),
+        "connections": SocialAccount.objects.filter(user=request.user).order_by("pk"),
+        "oidc_name": settings.OIDC_NAME,
         "browsers": sessions.of(request.user, request),
         "change": EmailChange.objects.filter(user=request.user).first(),
     }

@@ -18,12 +18,16 @@ from allauth.socialaccount.models import SocialAccount
 from allauth.socialaccount.providers.openid_connect import views
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
 from requests import RequestException
 
 from accounts import services, site
+from accounts.activity import record
+from accounts.http import PersonRequest
 from accounts.models import User
 from accounts.places import guess
 
@@ -57,6 +61,7 @@ class Adapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
                 raise _refuse(request, "unknown", email)
             user = _new(request, sociallogin, email)
         sociallogin.connect(request, user)
+        record("person.connected", actor=user)
 
     def on_authentication_error(
         self,
@@ -72,7 +77,8 @@ class Adapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
 def _proven(sociallogin: Any) -> str:
     """Give the address that the provider vouches for, else ""."""
     for address in sociallogin.email_addresses:
-        if address.verified is True or settings.OIDC_TRUST_EMAIL:
+        # A boolean by the specification; Amazon Cognito says it as a text.
+        if str(address.verified).lower() == "true" or settings.OIDC_TRUST_EMAIL:
             return str(address.email).lower()
     return ""
 
@@ -100,6 +106,7 @@ def connect_pending(request: HttpRequest, user: User) -> None:
     SocialAccount.objects.get_or_create(
         provider=wanted["provider"], uid=wanted["uid"], defaults={"user": user}
     )
+    record("person.connected", actor=user)
     words = _("Connected: from now on you can log in with %(name)s, too.")
     messages.success(request, words % {"name": settings.OIDC_NAME})
 
@@ -138,6 +145,19 @@ def callback(request: HttpRequest, provider_id: str) -> HttpResponse:
         logger.warning("The OpenID Connect provider does not answer: %s", type(error).__name__)
         return render(request, "socialaccount/authentication_error.html", status=503)
     return response
+
+
+@login_required
+@require_POST
+def disconnect(request: PersonRequest, pk: int) -> HttpResponse:
+    """Let the provider's word no longer open one's account. Who has no password chooses one first."""
+    if not request.user.has_usable_password():
+        messages.error(request, _("Choose a password first: nothing else would let you in."))
+        return redirect("mfa_index")
+    get_object_or_404(SocialAccount, pk=pk, user=request.user).delete()
+    record("person.disconnected")
+    messages.success(request, _("Disconnected: your password is the way in now."))
+    return redirect("mfa_index")
 
 
 def cancelled(request: HttpRequest) -> HttpResponse:

@@ -83,6 +83,11 @@ urlpatterns: list[URLPattern] = [
     ),
     path("settings/security/sessions/end/", security.sessions_end, name="sessions_end"),
     path("settings/security/sessions/<int:pk>/end/", security.session_end, name="session_end"),
+    path(
+        "settings/security/connections/<int:pk>/end/",
+        single_sign_on.disconnect,
+        name="connection_end",
+    ),
     path("settings/security/email/", emails.change, name="email_change"),
     path("settings/security/email/cancel/", emails.cancel, name="email_cancel"),
     path("email/<str:token>/", emails.agree, name="email_agree"),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.http import HttpResponse
 from django.test import Client
@@ -37,8 +38,8 @@ OPEN = {
 }  # fmt: skip
 # Behind log-in, for oneself.
 SELF = {
-    "impersonation_stop", "account_reauthenticate", "email_cancel", "email_change", "mfa_activate_totp",
-    "mfa_add_webauthn",
+    "account_reauthenticate", "connection_end", "email_cancel", "email_change", "impersonation_stop",
+    "mfa_activate_totp", "mfa_add_webauthn",
     "mfa_deactivate_totp", "mfa_download_recovery_codes", "mfa_edit_webauthn",
     "mfa_generate_recovery_codes", "mfa_index", "mfa_reauthenticate", "mfa_reauthenticate_webauthn",
     "mfa_remove_webauthn", "mfa_view_recovery_codes", "profile", "session_end", "sessions_end",
@@ -173,9 +174,10 @@ def things(
         type=Authenticator.Type.WEBAUTHN,
         data={"name": "Laptop", "credential": CREDENTIAL},
     )
+    connection = SocialAccount.objects.create(user=alice, provider="oidc", uid="42")
     owners = {
-        "session": session, "mfa": key, "admin_user": bob, "admin_workspace": workspace,
-        "message": message, "conversation": conversation, "people": member, "phone": phone,
+        "connection": connection, "session": session, "mfa": key, "admin_user": bob,
+        "admin_workspace": workspace, "message": message, "conversation": conversation, "people": member, "phone": phone,
         "invitation": invitation, "opt": opt_out, "file": media, "carrier": carrier,
         "contact": contact, "group": group, "change": change, "field": field,
         "import": upload, "segment": segment,

@@ -225,7 +225,7 @@ def test_one_nasty_field_breaks_no_form(name: str, things: Any, as_alice: Client
         "/callbacks/{}/status/", "/phones/add/{}/", "/email/{}/", "/settings/security/sessions/{}/end/",
         "/settings/security/passkeys/{}/remove/", "/administration/users/{}/",
         "/administration/workspaces/{}/",
-        "/administration/users/{}/impersonate/",
+        "/administration/users/{}/impersonate/", "/settings/security/connections/{}/end/",
     ],
 )  # fmt: skip
 def test_no_id_is_too_odd(path: str, as_alice: Client, phone: Phone) -> None:

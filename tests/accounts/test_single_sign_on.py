@@ -15,7 +15,7 @@ from allauth.socialaccount.models import SocialAccount
 from django.test import Client
 from pytest_django import Settings
 
-from accounts.models import User
+from accounts.models import Event, User
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -145,7 +145,7 @@ def test_another_account_is_not_connected_by_its_own_password(
 def test_an_address_that_is_not_proven_lets_nobody_in(
     provider: Provider, client: Client, without_password: User
 ) -> None:
-    for verified in (False, None, "true"):
+    for verified in (False, None, "false", 0):
         answer = come(provider, client, email="alice@example.org", email_verified=verified)
         assert answer.status_code == 403
 
@@ -238,3 +238,28 @@ def test_without_a_provider_there_is_no_button_and_no_way(client: Client, alice:
 def test_a_link_starts_nothing(provider: Provider, client: Client, alice: User) -> None:
     assert client.get("/login/with/oidc/")["Location"] == "/login/"
     assert "Log in with Example" in client.get("/login/").content.decode()
+
+
+def test_a_connection_ends_when_a_password_is_there(
+    provider: Provider, client: Client, without_password: User
+) -> None:
+    come(provider, client, email="alice@example.org")
+    path = f"/settings/security/connections/{SocialAccount.objects.get().pk}/end/"
+    assert "Choose a password first" in client.post(path, follow=True).content.decode()
+    without_password.set_password(PASSWORD)
+    without_password.save()
+
+    again = Client()
+    again.force_login(without_password)
+    again.post(path)
+    assert not SocialAccount.objects.exists()
+    assert [event.action for event in Event.objects.filter(action__contains="connected")] == [
+        "person.connected",
+        "person.disconnected",
+    ]
+
+
+def test_nobody_ends_a_connection_of_somebody_else(as_bob: Client, alice: User) -> None:
+    hers = SocialAccount.objects.create(user=alice, provider="oidc", uid="42")
+
+    assert as_bob.post(f"/settings/security/connections/{hers.pk}/end/").status_code == 404
