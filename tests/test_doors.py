@@ -177,7 +177,8 @@ def things(
     connection = SocialAccount.objects.create(user=alice, provider="oidc", uid="42")
     owners = {
         "connection": connection, "session": session, "mfa": key, "admin_user": bob,
-        "admin_workspace": workspace, "message": message, "conversation": conversation, "people": member, "phone": phone,
+        "admin_workspace": workspace, "message": message, "conversation": conversation,
+        "people": member, "phone": phone,
         "invitation": invitation, "opt": opt_out, "file": media, "carrier": carrier,
         "contact": contact, "group": group, "change": change, "field": field,
         "import": upload, "segment": segment,
