@@ -1,4 +1,5 @@
-"""How django-allauth behaves here: closed sign-up, links under PUBLIC_URL, mails that say so."""
+"""How django-allauth behaves here: closed sign-up, links under PUBLIC_URL, mails that say so,
+secrets of second factors that are encrypted."""
 
 from __future__ import annotations
 
@@ -8,18 +9,35 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context as current
 from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import translation
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+
+from accounts import mail, site
+from lib import vault
 
 logger = logging.getLogger(__name__)
 
 # Cookie of a browser that somebody has logged in with, and the seconds it is remembered.
 _KNOWN, _KNOWN_FOR = "known", 60 * 60 * 24 * 365
+# What people are told by mail when it happens to their account.
+_NOTICES = {
+    "account/email/password_changed": _("Your password was changed"),
+    "account/email/password_reset": _("Your password was changed"),
+    "mfa/email/totp_activated": _("An authenticator app was added to your account"),
+    "mfa/email/totp_deactivated": _("The authenticator app was taken from your account"),
+    "mfa/email/webauthn_added": _("A passkey was added to your account"),
+    "mfa/email/webauthn_removed": _("A passkey was taken from your account"),
+    "mfa/email/recovery_codes_generated": _("New recovery codes were made for your account"),
+}
 
 
 def public_url(path: str) -> str:
@@ -35,8 +53,17 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         "incorrect_password": _("This is not your current password."),
     }
 
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        words = {
+            "reauthenticate": _("Use the password"),
+            "mfa_reauthenticate": _("Use a code"),
+            "mfa_reauthenticate:webauthn": _("Use a passkey"),
+        }
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        return [method | {"description": words[method["id"]]} for method in methods]
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        return bool(settings.SIGNUP_OPEN)
+        return site.sign_up_is_open()
 
     def clean_email(self, email: str) -> str:
         return email.lower()
@@ -85,3 +112,51 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             logger.warning("The mail server refused a mail: %s", error)
             page = render(self.request, "account/mail_failed.html", status=503)
             raise ImmediateHttpResponse(page) from None
+
+    def send_notification_mail(
+        self,
+        template_prefix: str,
+        user: Any,
+        context: dict[str, Any] | None = None,
+        email: str | None = None,
+    ) -> None:
+        """Tell somebody what happened to their account. A mail server that fails undoes nothing."""
+        if not (what := _NOTICES.get(template_prefix)):
+            return
+        language = user.language or translation.get_language()
+        with translation.override(language):
+            names = {
+                "what": what,
+                "host": urlsplit(settings.PUBLIC_URL).netloc,
+                "link": public_url(reverse("account_reset_password")),
+                "address": self.get_client_ip(self.request),
+            }
+            try:
+                mail.send(user.email, str(what), "accounts/mail/notice.txt", **names)
+            except OSError as error:
+                logger.warning("The mail server refused a mail: %s", error)
+
+
+class FactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "incorrect_code": _("This is not right, or it was used already. Try the next one."),
+        "cannot_generate_recovery_codes": _(
+            "Recovery codes stand in for a second factor. Add one first."
+        ),
+    }
+
+    def get_totp_issuer(self) -> str:
+        return str(urlsplit(settings.PUBLIC_URL).netloc)
+
+    def _get_site_name(self) -> str:
+        return f"smsapp ({current.request.get_host()})"
+
+    def encrypt(self, text: str) -> str:
+        return vault.encrypt({"text": text})
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return str(vault.decrypt(encrypted_text)["text"])
+
+    def generate_authenticator_name(self, user: Any, type: Any) -> str:  # noqa: A002
+        count = Authenticator.objects.filter(user_id=user.pk, type=type).count()
+        return gettext("Passkey %(number)s") % {"number": count + 1}

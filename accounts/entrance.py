@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from allauth.account.signals import user_logged_in
 from allauth.core import ratelimit
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts import mail, services, setup
+from accounts import mail, services, setup, site
 from accounts.adapter import public_url
 from accounts.forms import NewPersonForm, SetupForm, SignUpForm, SiteForm
 from accounts.http import PersonRequest
@@ -37,6 +37,7 @@ def enter(request: HttpRequest, user: User) -> None:
     """Log `user` in until the browser is closed, as log-in does without "remember me"."""
     login(request, user, backend="allauth.account.auth_backends.AuthenticationBackend")
     request.session.set_expiry(0)
+    user_logged_in.send(User, request=request, user=user, response=None)
 
 
 # ---- First run ----------------------------------------------------------------------------------
@@ -97,7 +98,7 @@ def _status(form: SetupForm | SiteForm | SignUpForm | NewPersonForm) -> int:
 @never_cache
 def sign_up(request: HttpRequest) -> HttpResponse:
     """Ask for an address and write to it. Known or not, the page says the same."""
-    if not settings.SIGNUP_OPEN:
+    if not site.sign_up_is_open():
         return render(request, "accounts/sign_up_closed.html", status=403)
     form = SignUpForm(request.POST or None)
     if not form.is_valid():

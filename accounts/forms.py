@@ -10,12 +10,11 @@ from django.contrib.auth.password_validation import validate_password
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import setup
+from accounts import setup, site
 from accounts.models import Membership, Role, User, Workspace
 from accounts.places import countries, time_zones
 from accounts.services import roles_given_by
-
-PASSWORD_HINT = gettext_lazy("At least 10 characters. A few words are easy to remember.")
+from accounts.validators import PASSWORD_HINT
 
 
 def email_field(**options: Any) -> forms.EmailField:
@@ -103,7 +102,7 @@ class SetupForm(NewPersonForm):
         return code
 
 
-class _PlaceForm(forms.Form):
+class PlaceForm(forms.Form):
     """Country and time zone as lists that speak the reader's language."""
 
     country = forms.ChoiceField(
@@ -114,7 +113,7 @@ class _PlaceForm(forms.Form):
     time_zone = forms.ChoiceField(label=gettext_lazy("Time zone"), choices=time_zones)
 
 
-class SiteForm(_PlaceForm):
+class SiteForm(PlaceForm):
     language = forms.ChoiceField(label=gettext_lazy("Your language"), choices=settings.LANGUAGES)
     name = forms.CharField(
         label=gettext_lazy("Name of the workspace"),
@@ -131,7 +130,7 @@ class SiteForm(_PlaceForm):
             self.fields["time_zone"].widget.attrs["data-guess"] = "time-zone"
 
 
-class WorkspaceForm(_PlaceForm, forms.ModelForm):  # type: ignore[type-arg]
+class WorkspaceForm(PlaceForm, forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Workspace
         fields = ["name", "description", "country", "time_zone"]
@@ -210,4 +209,7 @@ class SignUpForm(forms.Form):
 
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"].lower()
+        if not site.may_sign_up(email):
+            words = _("Only addresses of %(domains)s can be used here.")
+            raise forms.ValidationError(words % {"domains": ", ".join(site.sign_up_domains())})
         return email

@@ -8,11 +8,12 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django_htmx.middleware import HtmxDetails
 
+from accounts import roles
 from accounts.models import Membership, User, Workspace
 
 
@@ -20,6 +21,7 @@ class PersonRequest(HttpRequest):
     """A request of somebody who is logged in, in a workspace or not."""
 
     user: User
+    impersonator: User | None
     workspace: Workspace | None
     membership: Membership | None
     htmx: HtmxDetails
@@ -39,29 +41,31 @@ View = Callable[..., HttpResponseBase]
 
 def member(view: View) -> View:
     """Let members of the current workspace in, whatever their role."""
-    return _gate(view, lambda membership: True, "")
+    return _gate(view, roles.LOOK, str)
 
 
 def sender(view: View) -> View:
     """Let those in who may send; others get 403 with the reason."""
-    return _gate(view, lambda m: m.may_send, _needs_sender)
+    return _gate(view, roles.SEND, _needs_sender)
 
 
 def manager(view: View) -> View:
     """Let those in who may manage phones and people; others get 403 with the reason."""
-    return _gate(view, lambda m: m.may_manage, _needs_manager)
+    return _gate(view, roles.MANAGE, _needs_manager)
 
 
 def administrator(view: View) -> View:
-    """Let administrators of the site in, members of a workspace or not; others get 403."""
+    """Let site administrators in, whatever workspace they are in; others get 404, as for what is
+    not there."""
 
     @wraps(view)
     @login_required
     def gated(request: PersonRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_superuser:
-            raise PermissionDenied(_("Only administrators of this site can see this."))
+            raise Http404
         return view(request, *args, **kwargs)
 
+    gated.needs = "administrator"  # type: ignore[attr-defined]
     return gated
 
 
@@ -75,14 +79,15 @@ def _needs_manager() -> str:
     return _("Only administrators of this workspace can do this. Ask one of them.")
 
 
-def _gate(view: View, passes: Callable[[Membership], bool], reason: Any) -> View:
+def _gate(view: View, action: str, reason: Callable[[], str]) -> View:
     @wraps(view)
     @login_required
     def gated(request: MemberRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if getattr(request, "membership", None) is None:
             return redirect("workspace_missing")
-        if not passes(request.membership):
+        if not request.membership.may(action):
             raise PermissionDenied(reason())
         return view(request, *args, **kwargs)
 
+    gated.needs = action  # type: ignore[attr-defined]
     return gated

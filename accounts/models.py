@@ -11,6 +11,21 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts import roles
+from accounts.roles import Role
+
+__all__ = [
+    "EmailChange",
+    "Event",
+    "Invitation",
+    "Membership",
+    "Role",
+    "Site",
+    "Theme",
+    "User",
+    "Workspace",
+]
+
 # How long an invitation can be taken up.
 INVITATION_LIFE = timedelta(days=14)
 
@@ -49,6 +64,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
+    last_seen_at = models.DateTimeField(null=True, blank=True)
+    must_change_password = models.BooleanField(default=False)
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
@@ -62,19 +79,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.name.split(" ")[0] if self.name else self.email
 
 
-class Role(models.TextChoices):
-    """What a member may do. Each role may do all that the ones after it may."""
-
-    OWNER = "owner", _("Owner")
-    ADMIN = "admin", _("Administrator")
-    SENDER = "sender", _("Sender")
-    VIEWER = "viewer", _("Viewer")
-
-
 class Workspace(models.Model):
     """What people share: phones, messages, conversations. Everything belongs to exactly one.
 
     `country` (ISO 3166 alpha-2) explains numbers in national form; `time_zone` is an IANA name.
+    Nobody enters an archived one, and its phones pause; one that is `deleting_at` is gone soon.
     """
 
     name = models.CharField(_("name"), max_length=100)
@@ -82,6 +91,8 @@ class Workspace(models.Model):
     country = models.CharField(_("country"), max_length=2, default="FR")
     time_zone = models.CharField(_("time zone"), max_length=64, default="Europe/Paris")
     created_at = models.DateTimeField(default=timezone.now)
+    archived_at = models.DateTimeField(null=True, blank=True)
+    deleting_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
         return self.name
@@ -104,14 +115,18 @@ class Membership(models.Model):
     def __str__(self) -> str:
         return f"{self.user} ({self.role})"
 
+    def may(self, action: str) -> bool:
+        """Say whether the role allows an action of accounts.roles."""
+        return roles.allows(self.role, action)
+
     @property
     def may_send(self) -> bool:
-        return self.role in (Role.OWNER, Role.ADMIN, Role.SENDER)
+        return self.may(roles.SEND)
 
     @property
     def may_manage(self) -> bool:
         """Phones, people and the workspace's settings."""
-        return self.role in (Role.OWNER, Role.ADMIN)
+        return self.may(roles.MANAGE)
 
 
 class Invitation(models.Model):
@@ -134,4 +149,94 @@ class Invitation(models.Model):
 
     @property
     def is_open(self) -> bool:
-        return self.accepted_at is None and timezone.now() < self.created_at + INVITATION_LIFE
+        is_fresh = timezone.now() < self.created_at + INVITATION_LIFE
+        return self.accepted_at is None and is_fresh and self.workspace.archived_at is None
+
+
+class EmailChange(models.Model):
+    """Another e-mail address that somebody wants to log in with. Both addresses have to agree."""
+
+    user = models.OneToOneField(User, models.CASCADE, related_name="email_change")
+    email = models.EmailField(_("new e-mail"))
+    created_at = models.DateTimeField(default=timezone.now)
+    old_agreed_at = models.DateTimeField(null=True, blank=True)
+    new_agreed_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} → {self.email}"
+
+
+class Site(models.Model):
+    """What administrators set for the whole site: one row. None and "" leave it to the environment.
+
+    `password_length` is characters, `keep_exchanges_days` days; `signup_domains` are separated by spaces.
+    """
+
+    name = models.CharField(_("name"), max_length=60, default="smsapp")
+    logo = models.BinaryField(null=True, blank=True)
+    logo_type = models.CharField(max_length=20, blank=True)
+    language = models.CharField(_("language"), max_length=5, blank=True)
+    country = models.CharField(_("country"), max_length=2, blank=True)
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
+    signup_open = models.BooleanField(null=True)
+    signup_domains = models.CharField(max_length=1000, null=True, blank=True)  # noqa: DJ001
+    second_factor = models.CharField(max_length=20, blank=True)
+    password_length = models.PositiveSmallIntegerField(default=10)
+    keep_exchanges_days = models.PositiveSmallIntegerField(null=True)
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(pk=1), name="one_site")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AppendOnly(models.QuerySet["Event"]):
+    """Rows that nobody changes or takes away."""
+
+    def update(self, **_fields: Any) -> int:
+        raise TypeError("The activity log only grows.")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise TypeError("The activity log only grows.")
+
+
+class Event(models.Model):
+    """One line of the activity log: who did what, when, to what, in which workspace, from where.
+
+    Names are copies, so that lines outlive whom and what they are about. `details` is small and
+    holds no texts, numbers or secrets. `behalf` is the person in whose place an administrator acted.
+    """
+
+    at = models.DateTimeField(default=timezone.now)
+    action = models.CharField(max_length=40)
+    actor_id = models.BigIntegerField(null=True)
+    actor = models.CharField(max_length=254, blank=True)
+    behalf_id = models.BigIntegerField(null=True)
+    behalf = models.CharField(max_length=254, blank=True)
+    workspace_id = models.BigIntegerField(null=True)
+    workspace = models.CharField(max_length=100, blank=True)
+    subject = models.CharField(max_length=254, blank=True)
+    details = models.JSONField(default=dict)
+    address = models.GenericIPAddressField(null=True)
+
+    objects = AppendOnly.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["workspace_id", "-id"], name="events_of_workspace"),
+            models.Index(fields=["actor_id", "-id"], name="events_of_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor or '–'}: {self.action} {self.subject}".strip()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Add the line. Raises TypeError when it is there already."""
+        if not self._state.adding:
+            raise TypeError("The activity log only grows.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *_args: Any, **_kwargs: Any) -> tuple[int, dict[str, int]]:
+        raise TypeError("The activity log only grows.")

@@ -9,7 +9,7 @@ from allauth.core import ratelimit
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Case, IntegerField, Value, When
+from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.db.models.functions import Lower
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -19,9 +19,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts import mail, services
+from accounts.activity import record
 from accounts.forms import InviteForm, RoleForm
 from accounts.http import MemberRequest, manager, member
 from accounts.models import Invitation, Membership, Role
+from accounts.roles import MATRIX
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +48,9 @@ def people(request: MemberRequest) -> HttpResponse:
 
 
 def _page(request: MemberRequest, shown: dict[str, Any], status: int = 200) -> HttpResponse:
-    rows = list(_members(request))
-    waiting = request.workspace.invitations.filter(accepted_at=None).select_related("invited_by")
+    rows = list(by_rank(request.workspace.memberships.select_related("user")))
+    waiting = request.workspace.invitations.filter(accepted_at=None)
+    waiting = waiting.select_related("invited_by", "workspace")
     shown |= {
         "lines": [_line(row, request.membership, rows) for row in rows],
         "invitations": waiting.order_by("-created_at", "-pk"),
@@ -68,12 +71,23 @@ def _line(row: Membership, mine: Membership, rows: list[Membership]) -> dict[str
     }
 
 
-def _members(request: MemberRequest) -> Any:
-    """Give the members, the most powerful first, then by name."""
+def by_rank(rows: QuerySet[Membership]) -> QuerySet[Membership]:
+    """Order members: the most powerful first, then by name."""
     places = [When(role=role, then=Value(place)) for place, role in enumerate(Role)]
     rank = Case(*places, output_field=IntegerField())
-    rows = request.workspace.memberships.select_related("user")
     return rows.order_by(rank, Lower("user__name"), "user__email")
+
+
+@member
+@require_GET
+def roles_page(request: MemberRequest) -> HttpResponse:
+    """Show the table of who may do what."""
+    rows = [
+        {"action": action, "cells": [(role, role in action.roles) for role in Role]}
+        for action in MATRIX
+    ]
+    shown = {"rows": rows, "roles": list(Role)}
+    return render(request, "accounts/roles.html", shown)
 
 
 @manager
@@ -153,7 +167,9 @@ def _mail(request: MemberRequest, invitation: Invitation, token: str) -> None:
 def invitation_revoke(request: MemberRequest, pk: int) -> HttpResponse:
     """Close an invitation that nobody took up: its link opens nothing any more."""
     waiting = request.workspace.invitations.filter(accepted_at=None)
-    get_object_or_404(waiting, pk=pk).delete()
+    invitation = get_object_or_404(waiting, pk=pk)
+    invitation.delete()
+    record("member.revoked", subject=invitation.email, workspace=request.workspace)
     messages.success(request, _("The invitation is revoked. Its link no longer works."))
     return redirect("people")
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from django.utils.translation import get_language
 from django.utils.translation.trans_real import parse_accept_lang_header
 
+from accounts import site
+
 _REGIONS = (
     "Africa",
     "America",
@@ -89,4 +91,6 @@ def guess(accept_language: str) -> tuple[str, str]:
             return country, home[1] if home and home[0] == country else "UTC"
         if home:
             return home
-    return _HOMES["en"]
+    whole = site.current()
+    country, time_zone = _HOMES["en"]
+    return whole.country or country, whole.time_zone or time_zone

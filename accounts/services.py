@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts import mail
+from accounts import mail, roles
+from accounts.activity import record
 from accounts.adapter import public_url
 from accounts.models import INVITATION_LIFE, Invitation, Membership, Role, User, Workspace
 from accounts.signals import workspace_created
@@ -43,16 +44,17 @@ def create_workspace(
 
 
 @transaction.atomic
-def sign_up(*, name: str, email: str, password: str, country: str, time_zone: str) -> User:
+def sign_up(*, name: str, email: str, password: str | None, country: str, time_zone: str) -> User:
     """Add a person with a workspace of their own, which has the person's name at first."""
     user = User.objects.create_user(email, password, name=name)
+    record("person.joined", actor=user)
     create_workspace(name=name, owner=user, country=country, time_zone=time_zone)
     return user
 
 
 def roles_given_by(membership: Membership) -> list[Role]:
     """Give the roles this member may hand out: nobody makes somebody greater than themselves."""
-    if membership.role == Role.OWNER:
+    if membership.may(roles.OWN):
         return list(Role)
     return [Role.ADMIN, Role.SENDER, Role.VIEWER] if membership.may_manage else []
 
@@ -78,6 +80,7 @@ def invite(by: Membership, *, email: str, role: str) -> tuple[Invitation, str]:
         token_hash=_hash(token),
         invited_by=by.user,
     )
+    record("member.invited", subject=email, workspace=by.workspace, role=role)
     return invitation, token
 
 
@@ -90,6 +93,7 @@ def renew(invitation: Invitation, by: Membership) -> str:
     waiting = Invitation.objects.filter(pk=invitation.pk, accepted_at=None)
     if not waiting.update(**fresh):
         raise NotAllowed(_("This invitation has been accepted in the meantime."))
+    record("member.renewed", subject=invitation.email, workspace=by.workspace)
     return token
 
 
@@ -122,13 +126,17 @@ def accept(invitation: Invitation, user: User) -> Membership:
         raise WrongPerson
     now = timezone.now()
     still_open = Invitation.objects.filter(
-        pk=invitation.pk, accepted_at=None, created_at__gt=now - INVITATION_LIFE
+        pk=invitation.pk,
+        accepted_at=None,
+        created_at__gt=now - INVITATION_LIFE,
+        workspace__archived_at=None,
     )
     if not still_open.update(accepted_at=now, accepted_by=user):
         raise InvitationClosed
     membership, _new = Membership.objects.get_or_create(
         workspace=invitation.workspace, user=user, defaults={"role": invitation.role}
     )
+    record("member.joined", actor=user, workspace=invitation.workspace, role=membership.role)
     return membership
 
 
@@ -136,6 +144,7 @@ def accept(invitation: Invitation, user: User) -> Membership:
 def join(invitation: Invitation, *, name: str, email: str, password: str) -> User:
     """Make an account for the invited person and let it in. Raises as `accept`."""
     user = User.objects.create_user(invitation.email or email, password, name=name)
+    record("person.joined", actor=user)
     accept(invitation, user)
     return user
 
@@ -154,8 +163,15 @@ def change_role(membership: Membership, role: str, by: Membership) -> None:
     if not {membership.role, role} <= set(roles_given_by(by)):
         raise NotAllowed(_("Only an owner can make or change owners."))
     if role != Role.OWNER:
-        _refuse_last_owner(membership)
+        refuse_last_owner(membership)
     Membership.objects.filter(pk=membership.pk).update(role=role)
+    record(
+        "member.role",
+        subject=membership.user,
+        workspace=by.workspace,
+        before=membership.role,
+        role=role,
+    )
     membership.role = role
     _close_invitations_of(membership, but=roles_given_by(membership))
 
@@ -166,9 +182,11 @@ def remove_member(membership: Membership, by: Membership) -> None:
     _lock(membership, by)
     if membership.pk != by.pk and membership.role not in roles_given_by(by):
         raise NotAllowed(_("Only an owner can remove an owner."))
-    _refuse_last_owner(membership)
+    refuse_last_owner(membership)
     _close_invitations_of(membership, but=[])
     Membership.objects.filter(pk=membership.pk).delete()
+    action = "member.left" if membership.pk == by.pk else "member.removed"
+    record(action, subject=membership.user, workspace=by.workspace)
 
 
 def _lock(membership: Membership, by: Membership) -> None:
@@ -181,7 +199,8 @@ def _lock(membership: Membership, by: Membership) -> None:
         raise NotAllowed(_("Somebody was faster: this person no longer belongs here.")) from None
 
 
-def _refuse_last_owner(membership: Membership) -> None:
+def refuse_last_owner(membership: Membership) -> None:
+    """Raise NotAllowed when nobody but `membership` owns its workspace."""
     owners = Membership.objects.filter(workspace=membership.workspace_id, role=Role.OWNER)
     if set(owners.values_list("pk", flat=True)) == {membership.pk}:
         words = _("%(person)s is the only owner. Make somebody else an owner first.")

@@ -6,3 +6,10 @@ from django.dispatch import Signal
 
 # Sent with `workspace` (accounts.models.Workspace) inside the transaction that creates it.
 workspace_created = Signal()
+
+# workspace: nobody enters it any more, and nothing shall leave it. Inside a transaction.
+workspace_archived = Signal()
+
+# workspace: it is being deleted. Who holds something that does not go with the row itself deletes
+# some of it and says whether (True) there is more; it is asked again. Outside transactions.
+workspace_deleting = Signal()

@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from accounts.activity import record
 from accounts.forms import ProfileForm, WorkspaceForm
 from accounts.http import MemberRequest, PersonRequest, manager
 from accounts.middleware import speak
@@ -20,6 +21,7 @@ def settings_workspace(request: MemberRequest) -> HttpResponse:
     form = WorkspaceForm(request.POST or None, instance=request.workspace)
     if form.is_valid():
         request.workspace.save(update_fields=form.Meta.fields)
+        record("workspace.edited", subject=request.workspace, workspace=request.workspace)
         messages.success(request, _("Saved."))
         return redirect("settings_workspace")
     if form.is_bound:
@@ -48,8 +50,8 @@ def profile(request: PersonRequest) -> HttpResponse:
 def workspace_switch(request: PersonRequest) -> HttpResponse:
     """Go to another workspace of the person's."""
     chosen = request.POST.get("workspace", "")
-    mine = request.user.memberships.values_list("workspace_id", flat=True)
-    if chosen not in map(str, mine):
+    mine = request.user.memberships.filter(workspace__archived_at=None)
+    if chosen not in map(str, mine.values_list("workspace_id", flat=True)):
         raise Http404
     request.session["workspace"] = int(chosen)
     return redirect("home")

@@ -10,6 +10,7 @@ from django.db import connection, models, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
+from accounts.activity import record
 from accounts.models import User, Workspace
 from contacts.models import LIVING, Change, Contact, Group, Tag
 
@@ -55,6 +56,7 @@ def delete(workspace: Workspace, chosen: QuerySet[Contact], by: User) -> Change:
             f" WHERE deleted_at IS NULL AND id IN ({asked}) RETURNING id",
             [_moment(timezone.now()), *arguments],
         )
+        record("contacts.deleted", workspace=workspace, actor=by, count=len(ids))
         return _note(workspace, Action.DELETE, ids, by)
 
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Model
 from django.dispatch import receiver
 from django.utils.translation import ngettext
 
+from accounts.models import Workspace
+from accounts.signals import workspace_deleting
 from messaging import failing_over
 from messaging.connected import rouse
-from messaging.models import IS_ROUTED, Message
+from messaging.models import IS_ROUTED, Call, Conversation, Media, Message
 from phones.models import Phone, Pool
 from phones.pools import Use
 from phones.signals import asked_for_uses, phone_deleted, phone_ready
+
+# Rows that go in one transaction, and transactions until a job has done enough.
+_BATCH, _BATCHES = 500, 40
 
 
 @receiver(phone_ready)
@@ -37,3 +43,26 @@ def messages_of(*, pool: Pool, **_named: Any) -> list[Use]:
         waiting,
     )
     return [Use(words % {"count": waiting})] if waiting else []
+
+
+@receiver(workspace_deleting)
+def delete_correspondence(*, workspace: Workspace, **_: Any) -> bool:
+    """Delete some of what was written and called; say whether there is more.
+
+    It holds on to its phones, so it has to go before them.
+    """
+    for _batch in range(_BATCHES):
+        if not any(
+            _delete_some(model, workspace) for model in (Conversation, Call, Message, Media)
+        ):
+            return False
+    return True
+
+
+def _delete_some(model: type[Model], workspace: Workspace) -> int:
+    rows = list(model._default_manager.filter(workspace=workspace).order_by("pk")[:_BATCH])
+    if model is Media:
+        for row in rows:
+            row.file.delete(save=False)  # type: ignore[attr-defined]
+    model._default_manager.filter(pk__in=[row.pk for row in rows]).delete()
+    return len(rows)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from accounts.site import keep_exchanges_days
 from lib.jobs import enqueue
 from messaging import failing_over, media
 from messaging.connected import rouse
@@ -93,8 +93,8 @@ def fetch_late_media() -> int:
 
 
 def prune_exchanges() -> int:
-    """Delete exchanges older than KEEP_EXCHANGES_DAYS, in batches; give how many."""
-    before = timezone.now() - timedelta(days=settings.KEEP_EXCHANGES_DAYS)
+    """Delete exchanges older than the site keeps them, in batches; give how many."""
+    before = timezone.now() - timedelta(days=keep_exchanges_days())
     gone = 0
     while True:
         ids = list(

@@ -1,4 +1,5 @@
-"""What phones do when something happens to people: a new workspace gets a simulator to try with."""
+"""What phones do when something happens to a workspace: a new one gets a simulator to try with, in one
+that is archived they pause, and with one that is deleted they go first, so that nobody calls back."""
 
 from __future__ import annotations
 
@@ -6,9 +7,11 @@ from typing import Any
 
 from django.dispatch import receiver
 
+from accounts.activity import acting
 from accounts.models import Workspace
-from accounts.signals import workspace_created
+from accounts.signals import workspace_archived, workspace_created, workspace_deleting
 from phones import registry, services
+from phones.models import PauseReason
 
 SIMULATOR = "simulator"
 
@@ -24,6 +27,22 @@ def add_simulator(workspace: Workspace, **_: Any) -> None:
         settings=_initial(kind.Settings.base_fields),
         rate=kind.rate,
     )
+
+
+@receiver(workspace_archived)
+def pause_phones(workspace: Workspace, **_: Any) -> None:
+    for phone in workspace.phones.filter(deleted_at=None):
+        services.pause(
+            phone, reason=PauseReason.PERSON, words="Workspace archived", by=acting.get().user
+        )
+
+
+@receiver(workspace_deleting)
+def delete_phones(workspace: Workspace, **_: Any) -> bool:
+    """Let nothing leave or come in any more; the rows go with the workspace."""
+    for phone in workspace.phones.filter(deleted_at=None):
+        services.delete(phone, by=acting.get().user)
+    return False
 
 
 def _initial(fields: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
 from accounts import places
+from accounts.activity import record
 from accounts.models import User, Workspace
 from lib import money, stored
 from lib.http import NoAnswer, NotSent, Trace
@@ -101,6 +102,7 @@ def add(
     except IntegrityError:
         raise NameTaken from None
     logger.info("Phone %s (%s) was added by person %s.", phone.pk, slug, by and by.pk)
+    record("phone.added", subject=name, workspace=workspace, type=slug)
     phone_ready.send(Phone, phone=phone)
     return phone
 
@@ -137,6 +139,7 @@ def edit(
     except IntegrityError:
         raise NameTaken from None
     logger.info("Phone %s was edited by person %s.", phone.pk, by and by.pk)
+    record("phone.edited", subject=name, workspace=phone.workspace)
     phone_ready.send(Phone, phone=changed)
 
 
@@ -161,6 +164,7 @@ def pause(phone: Phone, *, reason: PauseReason, words: str = "", by: User | None
     )
     if changed:
         logger.warning("Phone %s was paused (%s).", phone.pk, reason.value)
+        record("phone.paused", subject=phone.name, workspace=phone.workspace, cause=reason.value)
     return bool(changed)
 
 
@@ -180,6 +184,8 @@ def start(phone: Phone, *, by: User | None = None) -> bool:
             "Phone %s stays slowed: the queue server does not answer (%s).", phone.pk, error
         )
     logger.info("Phone %s was started by person %s.", phone.pk, by and by.pk)
+    if changed:
+        record("phone.started", subject=phone.name, workspace=phone.workspace)
     phone_ready.send(Phone, phone=phone)
     return bool(changed)
 
@@ -197,6 +203,7 @@ def delete(phone: Phone, *, by: User | None = None) -> bool:
             settings={}, token=new_token(), deleted_at=timezone.now()
         )
     logger.info("Phone %s was deleted by person %s.", phone.pk, by and by.pk)
+    record("phone.deleted", subject=phone.name, workspace=phone.workspace)
     return True
 
 
@@ -206,6 +213,7 @@ def rotate_token(phone: Phone, *, by: User | None = None) -> None:
         Phone.objects.living().filter(pk=phone.pk).update(token=new_token())
         EndpointCall.objects.filter(phone=phone).delete()
     logger.info("Phone %s was given new addresses by person %s.", phone.pk, by and by.pk)
+    record("phone.token", subject=phone.name, workspace=phone.workspace)
 
 
 # ---- Asking the provider ------------------------------------------------------------------------

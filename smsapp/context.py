@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from accounts import site as whole
 from accounts.models import Membership
 from messaging.models import Conversation
 
@@ -25,8 +26,13 @@ _PLACES = {
     "pool": "phones",
     "profile": "profile",
     "account_": "profile",
+    "mfa_": "profile",
+    "email_": "profile",
+    "admin_": "administration",
     "settings": "settings",
     "quiet_hours": "settings",
+    "activity": "settings",
+    "system": "administration",
     "people": "settings",
     "invit": "settings",
     "contact": "contacts",
@@ -43,14 +49,16 @@ _MOST = 100
 
 
 def page(request: HttpRequest) -> dict[str, Any]:
-    """Give `site` (its name), `host` (of PUBLIC_URL), `shell` (template to extend), `place`,
+    """Give `site_name`, `site_logo` (when it was changed, "" without one),
+    `host` (of PUBLIC_URL), `shell` (template to extend), `place`,
     `unread` (conversations) and `others` (memberships in other workspaces).
 
     The last two cost a query each, and only on pages that show them.
     """
     membership = getattr(request, "membership", None)
     return {
-        "site": "smsapp",
+        "site_name": whole.current().name,
+        "site_logo": whole.current().logo_type and whole.current().changed_at.timestamp(),
         "host": urlsplit(settings.PUBLIC_URL).netloc,
         "languages": settings.LANGUAGES,
         "shell": "base.html" if membership else "alone.html",
@@ -75,5 +83,6 @@ def _unread(membership: Membership | None) -> int:
 def _others(membership: Membership | None) -> list[Membership]:
     if membership is None:
         return []
-    mine = Membership.objects.filter(user=membership.user_id).exclude(pk=membership.pk)
+    mine = Membership.objects.filter(user=membership.user_id, workspace__archived_at=None)
+    mine = mine.exclude(pk=membership.pk)
     return list(mine.select_related("workspace").order_by("workspace__name", "pk"))

@@ -98,6 +98,10 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "csp",
     "django_htmx",
     "django_rq",
@@ -196,15 +200,45 @@ AUTH_PASSWORD_VALIDATORS = [
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": ["email", "name"]},
     },
-    {
-        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 10},
-    },
+    {"NAME": "accounts.validators.LengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 # Let strangers make an account of their own.
 SIGNUP_OPEN = env.bool("SIGNUP_OPEN", False)
+# Domains of the e-mail addresses with which they may, where sign-up is open; none: any.
+SIGNUP_DOMAINS = [domain.strip().lower() for domain in env.list("SIGNUP_DOMAINS", default=[])]
+# Who must have a second factor: nobody, administrators (of the site) or everybody.
+REQUIRE_SECOND_FACTOR = env.str("REQUIRE_SECOND_FACTOR", "nobody")
+if REQUIRE_SECOND_FACTOR not in ("nobody", "administrators", "everybody"):
+    sys.exit(
+        "REQUIRE_SECOND_FACTOR must be nobody, administrators or everybody, "
+        f"not {REQUIRE_SECOND_FACTOR!r}."
+    )
+# OpenID Connect: address of a provider (what stands before /.well-known/openid-configuration), and what it
+# calls this site. It is told the address PUBLIC_URL/login/with/oidc/callback/.
+OIDC_URL = env.str("OIDC_URL", "")
+# How people call it: "Log in with Example".
+OIDC_NAME = env.str("OIDC_NAME", "single sign-on")
+# Set when every address it names is proven, though it does not say so (`email_verified`).
+OIDC_TRUST_EMAIL = env.bool("OIDC_TRUST_EMAIL", False)
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {}
+if OIDC_URL:
+    if urlsplit(OIDC_URL).scheme not in ("http", "https") or not env.str("OIDC_CLIENT_ID", ""):
+        sys.exit("OIDC_URL must be an https:// address, and OIDC_CLIENT_ID must be set beside it.")
+    SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "oidc",
+                "name": OIDC_NAME,
+                "client_id": env.str("OIDC_CLIENT_ID", ""),
+                "secret": env.str("OIDC_CLIENT_SECRET", ""),
+                "settings": {"server_url": OIDC_URL},
+            }
+        ],
+    }
+SOCIALACCOUNT_ADAPTER = "accounts.single_sign_on.Adapter"
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
@@ -216,8 +250,18 @@ ACCOUNT_RATE_LIMITS = {
     "login": "30/m/ip",
     "login_failed": "10/m/ip,5/5m/key",
     "reset_password": "20/m/ip,5/h/key",
+    "change_email": "10/h/user",
     "invite": "30/h/user",  # mails: nobody's site shall write to the world
 }
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = _public.scheme
+MFA_ADAPTER = "accounts.adapter.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+# Addresses are proven by invitation, by the mail of sign-up or by an administrator.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+# Codes of 30 seconds before and after count, too: clocks of telephones differ.
+MFA_TOTP_TOLERANCE = 1
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
@@ -282,6 +326,10 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+if OIDC_URL:
+    # The button's form is answered by sending the browser there.
+    _provider = "{0.scheme}://{0.netloc}".format(urlsplit(OIDC_URL))
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"] = [SELF, _provider]
 _secure = _public.scheme == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = _secure
 SESSION_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True

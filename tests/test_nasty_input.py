@@ -44,7 +44,7 @@ NASTY = [
     )
 ]  # fmt: skip
 ASKED = [
-    "after", "all", "at", "back", "before", "chosen", "contact", "country", "direction", "done",
+    "after", "all", "at", "back", "before", "chosen", "contact", "state", "country", "direction", "done",
     "field", "format", "from", "group", "kind", "need", "next", "only", "order", "page", "phone",
     "q", "seen", "segment", "show", "since", "status", "submission", "tag", "text", "to", "until",
     "value", "what", "where",
@@ -53,6 +53,7 @@ TYPED = [
     "act", "action", "after", "all", "at", "begin", "carrier", "chosen", "code", "column-0", "countries",
     "country", "currency", "delimiter", "description", "detail", "direction", "email", "encoding",
     "flash", "forget", "groups", "headings", "kept", "known", "label", "language", "literal", "login", "mode",
+    "administrator", "credential", "heir", "owner", "reason",
     "n0-0.is", "n0-0.value", "n0-0.what", "n0.count", "n0.not", "name", "new", "new_password1",
     "next", "number", "oldpassword", "password", "password1", "password2", "pasted", "phone",
     "picture", "pictured", "prefix", "price", "q", "rate", "remember", "replace", "resend_unknown",
@@ -81,6 +82,10 @@ def at(name: str, things: dict[str, dict[str, Any]]) -> str:
         "invitation": ("token",),
         "media_public": ("1:1:1",),
         "sign_up_finish": ("token",),
+        "email_agree": ("token",),
+        "site_echo": ("nonce",),
+        "openid_connect_callback": ("oidc",),
+        "openid_connect_login": ("oidc",),
         "account_reset_password_from_key": ("1", "set-password"),
     }
     if name in arguments:
@@ -95,8 +100,9 @@ def nasty(names: list[str], luck: random.Random, values: list[str] = NASTY) -> s
 
 
 @pytest.fixture(autouse=True)
-def open_to_strangers(settings: Any) -> None:
+def open_to_strangers(settings: Any, alice: User) -> None:
     settings.SIGNUP_OPEN = True
+    User.objects.filter(pk=alice.pk).update(is_superuser=True)
 
 
 def test_no_address_breaks_a_page(things: Any, as_alice: Client) -> None:
@@ -198,6 +204,27 @@ WHOLE: dict[str, dict[str, str]] = {
     "text_add": {"name": "Bus", "source": "{{ contact.firstname | default: 'x' }}"},
     "text_check": {"source": "{% if contact.town %}x{% endif %}"},
     "set_language": {"language": "fr", "next": "/"},
+    "admin_site": {
+        "name": "S", "language": "en", "country": "", "time_zone": "", "signup_domains": "a.example",
+        "second_factor": "nobody", "password_length": "12", "keep_exchanges_days": "7",
+    },
+    "admin_user_add": {"email": "new@example.org", "name": "N", "workspace": "1", "role": "sender"},
+    "admin_user_edit": {"email": "new@example.org", "name": "N", "administrator": "on"},
+    "admin_user_delete": {"heir": "alice@example.org"},
+    "admin_user_impersonate": {"reason": "They asked for help."},
+    "admin_users_change": {"what": "logout", "chosen": "1"},
+    "admin_users_import": {"pasted": "new@example.org;N;;sender", "sure": "1"},
+    "admin_workspace": {"name": "W", "country": "FR", "time_zone": "UTC", "description": ""},
+    "admin_workspace_add": {
+        "name": "W", "owner": "alice@example.org", "country": "FR", "time_zone": "UTC",
+    },
+    "admin_workspace_delete": {"name": "W"},
+    "admin_workspace_member": {"role": "viewer"},
+    "admin_workspace_member_add": {"member-person": "bob@example.org", "member-role": "viewer"},
+    "admin_workspace_transfer": {"transfer-heir": "bob@example.org"},
+    "email_change": {"email": "new@example.org", "password": "x"},
+    "account_reauthenticate": {"password": "x", "next": "/"},
+    "mfa_login_webauthn": {"credential": "{}", "next": "/"},
     "workspace_switch": {"workspace": "1"},
 }  # fmt: skip
 
@@ -226,7 +253,10 @@ def test_one_nasty_field_breaks_no_form(name: str, things: Any, as_alice: Client
         "/contacts/fields/{}/delete/", "/contacts/changes/{}/undo/",
         "/opt-outs/{}/remove/", "/settings/people/{}/role/", "/settings/people/invitations/{}/renew/",
         "/password/reset/{}-abc-def/", "/join/{}/", "/signup/{}/", "/media/{}/", "/media/{}:a:b/",
-        "/callbacks/{}/status/", "/phones/add/{}/",
+        "/callbacks/{}/status/", "/phones/add/{}/", "/email/{}/", "/settings/security/sessions/{}/end/",
+        "/settings/security/passkeys/{}/remove/", "/administration/users/{}/",
+        "/administration/workspaces/{}/",
+        "/administration/users/{}/impersonate/", "/settings/security/connections/{}/end/",
     ],
 )  # fmt: skip
 def test_no_id_is_too_odd(path: str, as_alice: Client, phone: Phone) -> None:

@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from accounts.activity import record
 from accounts.http import MemberRequest, manager
 from contacts import exporting, finding, keeping
 from contacts.forms import FilterForm
@@ -28,6 +29,7 @@ def contacts_export(request: MemberRequest) -> HttpResponseBase:
             "most": exporting.MOST_IN_SHEET,
         }
         return render(request, "contacts/export.html", shown)
+    record("contacts.exported", workspace=request.workspace, count=people.count(), format=format_)
     fields = keeping.fields_of(request.workspace)
     ending, kind = exporting.FORMATS[format_]
     name = f"contacts-{timezone.localdate().isoformat()}.{ending}"

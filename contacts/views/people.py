@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
+from accounts.activity import record
 from accounts.http import MemberRequest, manager, member, sender
 from accounts.places import countries
 from contacts import changing, finding, holdings, services, values
@@ -172,6 +173,7 @@ def contact_data(request: MemberRequest, pk: int) -> HttpResponse:
     person = find(request, pk)
     written = json.dumps(holdings.everything(person), ensure_ascii=False, indent=2)
     name = re.sub(r"\D", "", person.number)
+    record("contacts.exported", workspace=request.workspace, count=1)
     return HttpResponse(
         written,
         content_type="application/json; charset=utf-8",
@@ -200,6 +202,7 @@ def contact_erase(request: MemberRequest, pk: int) -> HttpResponse:
     except holdings.CannotErase as error:
         messages.error(request, str(error))
         return redirect("contact_erase", pk=pk)
+    record("contacts.erased", workspace=request.workspace)
     words = _("Everything about %(name)s was erased.")
     messages.success(request, words % {"name": person.name or e164.spoken(person.number)})
     return redirect("contacts")

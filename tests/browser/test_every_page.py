@@ -12,7 +12,16 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
 from tests.browser.conftest import AXE, assert_for_everybody
-from tests.test_doors import MANAGER, MEMBER, SELF, SENDER, SHOWN_ELSEWHERE, address, things
+from tests.test_doors import (
+    ADMINISTRATOR,
+    MANAGER,
+    MEMBER,
+    SELF,
+    SENDER,
+    SHOWN_ELSEWHERE,
+    address,
+    things,
+)
 
 __all__ = ["things"]
 
@@ -26,6 +35,7 @@ def pages(things: dict[str, dict[str, Any]], client: Client) -> list[str]:
         | MANAGER
         | (SENDER - {"compose_recipients", "texts_menu"})
         | SELF
+        | ADMINISTRATOR
     )
     paths = [address(name, things) for name in names]
     answers = {path: client.get(path) for path in paths}
@@ -44,6 +54,7 @@ def test_every_page_is_accessible_and_fits(
     live_server: LiveServer,
     complaints: list[str],
 ) -> None:
+    User.objects.filter(pk=alice.pk).update(is_superuser=True)
     page = log_in(alice)
     page.add_init_script(path=AXE)
     problems: list[str] = []

@@ -1,0 +1,77 @@
+"""Who may do what in a workspace: one table, which the gates ask, a page shows and a test walks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+LOOK, SEND, MANAGE, OWN = "look", "send", "manage", "own"
+
+
+class Role(TextChoices):
+    """What a member may do. Each role may do all that the ones after it may."""
+
+    OWNER = "owner", _("Owner")
+    ADMIN = "admin", _("Administrator")
+    SENDER = "sender", _("Sender")
+    VIEWER = "viewer", _("Viewer")
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that roles allow: its name in code, what it holds in words, and which roles do."""
+
+    name: str
+    words: Any
+    holds: tuple[Any, ...]
+    roles: frozenset[Role]
+
+
+MATRIX = (
+    Action(
+        LOOK,
+        _("Look"),
+        (
+            _("read messages, conversations and calls"),
+            _("see contacts, groups, opt-outs and phones"),
+            _("see who belongs to the workspace, and leave it"),
+        ),
+        frozenset(Role),
+    ),
+    Action(
+        SEND,
+        _("Send"),
+        (
+            _("write, reply, and cancel or resend messages"),
+            _("add and change contacts, groups and segments"),
+            _("add opt-outs"),
+        ),
+        frozenset({Role.OWNER, Role.ADMIN, Role.SENDER}),
+    ),
+    Action(
+        MANAGE,
+        _("Manage"),
+        (
+            _("add, edit, pause and delete phones, and set prices"),
+            _("import, export, delete and erase contacts, and take opt-outs back"),
+            _("invite people, give roles and remove members"),
+            _("change the workspace and see its activity"),
+        ),
+        frozenset({Role.OWNER, Role.ADMIN}),
+    ),
+    Action(
+        OWN,
+        _("Own"),
+        (_("make, change and remove owners"),),
+        frozenset({Role.OWNER}),
+    ),
+)
+_ROLES = {action.name: action.roles for action in MATRIX}
+
+
+def allows(role: str, action: str) -> bool:
+    """Say whether `role` may do `action`. Raises KeyError for one that is not in the table."""
+    return role in _ROLES[action]
