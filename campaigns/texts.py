@@ -96,7 +96,8 @@ def problems(source: str, known: Collection[str]) -> list[Problem]:
         for name, index in places
         if name not in known and not ("row.*" in known and name.startswith("row."))
     ]
-    return sorted([*found, *_slips(source, known)], key=lambda one: (one.line, one.column))
+    slips = _slips(source, known) if len(source) <= MOST_SOURCE else []
+    return sorted([*found, *slips], key=lambda one: (one.line, one.column))
 
 
 def _unknown(name: str, known: Collection[str]) -> str:

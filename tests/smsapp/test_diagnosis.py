@@ -376,7 +376,7 @@ def test_the_page_has_a_fixed_number_of_queries(
     for number in range(5):
         Phone.objects.create(workspace=workspace, type="simulator", name=str(number), settings={})
 
-    with django_assert_max_num_queries(24):
+    with django_assert_max_num_queries(26):
         root.get(reverse("system"))
 
 
