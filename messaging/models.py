@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User, Workspace
 from phones.base import Reason
+from phones.health import kind_of
 from phones.models import Phone, Pool
 
 
@@ -213,6 +214,12 @@ class Message(models.Model):
     @property
     def is_incoming(self) -> bool:
         return self.direction == Direction.IN
+
+    @property
+    def provider_name(self) -> str:
+        """Give what the provider calls it; "" where it has no name for it, and `provider_id` is ours."""
+        kind = kind_of(self.phone) if self.is_incoming else None
+        return "" if kind and kind.connected else self.provider_id
 
     @property
     def is_scheduled(self) -> bool:

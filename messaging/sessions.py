@@ -193,10 +193,10 @@ class Keeper:
         """
         if redis().set(_key(pk), self._owner, nx=True, ex=LEASE):
             return True
+        if self._is_ours(pk):
+            return bool(redis().expire(_key(pk), LEASE))
         found = redis().get(_key(pk))
         held = found if isinstance(found, bytes) else b""
-        if held == self._owner.encode():
-            return bool(redis().expire(_key(pk), LEASE))
         if not processes.has_ended(held.decode().partition(" ")[2]):
             return False
         return bool(redis().eval(_REPLACE, 1, _key(pk), held, self._owner, LEASE))

@@ -383,10 +383,10 @@ def _quote(said: Attempt | Report | Message, phone: Phone | None) -> tuple[str, 
 
 def _called(message: Message) -> tuple[str, str]:
     """Give (who names it, the name the provider gave it)."""
-    if not message.provider_id:
+    if not message.provider_name:
         return "", ""
     by = _("%(provider)s calls it") % {"provider": label_of(message.phone)}
-    return by, message.provider_id
+    return by, message.provider_name
 
 
 def _name(phone: Phone | None) -> str:

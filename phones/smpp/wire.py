@@ -62,7 +62,8 @@ def _connect(profile: Profile, guard: Guard) -> socket.socket:
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         return found
-    raise Temporary(f"No connection to {profile.host}:{profile.port}: {problem}.")
+    why = (problem.strerror or str(problem)) if problem else "no address"
+    raise Temporary(f"No connection to {profile.host}:{profile.port}: {why}.")
 
 
 def _encrypted(plain: socket.socket, profile: Profile) -> ssl.SSLSocket:

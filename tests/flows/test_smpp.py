@@ -881,6 +881,17 @@ def test_the_parts_of_a_killed_process_are_not_stored_again(bind: Binding, smsc:
     assert inbox() == [LONG]
 
 
+def test_a_name_of_our_own_is_not_called_the_provider_s(bind: Binding, smsc: Smsc) -> None:
+    bound = bind()
+    deliver(smsc, "Oui")
+    bound.until(incoming("Oui"))
+    bound.write()
+    bound.until(bound.all_are("sent"))
+
+    names = {one.direction: one.provider_name for one in Message.objects.all()}
+    assert names == {"in": "", "out": "1"}
+
+
 def test_the_same_after_an_orderly_restart_is_another_message(bind: Binding, smsc: Smsc) -> None:
     first = bind()
     deliver(smsc, "Oui")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_where_the_system_does_not_tell_nothing_is_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     name = processes.me()
-    monkeypatch.setattr(processes, "_PROC", processes.Path("/nowhere"))
+    monkeypatch.setattr(processes, "_PROC", Path("/nowhere"))
 
     assert processes.me() == ""
     assert not processes.has_ended(name + "1")
