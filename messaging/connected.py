@@ -59,11 +59,8 @@ _LOOK_AGAIN, _TROUBLE = 5.0, 1.0
 _PACE_AGAIN = 0.1
 # Seconds between two beats: the lease, what people watch.
 _BEAT = 1.0
-# Part of the window that must be free before more is claimed: handfuls, not single messages. And the part
-# that is claimed at once where the provider takes longer than we do.
-_PART = 0.2
-# Share of the newest turn in how long turns take.
-_NEW = 0.1
+# Part of the window that must be free before more is claimed: handfuls, not single messages.
+_FREE = 0.25
 # Longest rest after throttles that follow one another, in seconds.
 _LONGEST_REST = 30.0
 # Messages that were given up as unknown and whose late answer is still welcome.
@@ -123,8 +120,6 @@ class Seat(threading.Thread):
         self._rest_until = 0.0
         self._throttled_until = 0.0
         self._throttles = 0
-        # Seconds that the provider takes to answer, and we to write that down and to claim anew.
-        self._answers_after = self._took = 0.0
         self._beaten = 0.0
         self._told = ""
         # Called, in this thread, once it is over.
@@ -176,9 +171,9 @@ class Seat(threading.Thread):
             self._stopped = True
             self._session.stop(DRAIN)
         try:
-            self._handle(self._session.news(self._patience()))
+            went_on = self._handle(self._session.news(self._patience()))
             self._beat()
-            if not self._stopped:
+            if not (self._stopped or went_on):
                 self._hand_over()
         except (QueueDown, *DatabaseAway) as error:
             logger.warning("The session of phone %s waits: %s", self.phone.pk, error)
@@ -205,14 +200,17 @@ class Seat(threading.Thread):
 
     # ---- What happened ----------------------------------------------------------------------
 
-    def _handle(self, news: News) -> None:
-        """Record, give back, store and acknowledge. What came in is answered even where we fail."""
+    def _handle(self, news: News) -> bool:
+        """Record, give back, store and acknowledge; say whether more was claimed, too.
+
+        What came in is answered even where we fail.
+        """
         outcomes = self._outcomes(news.results)
         self._owed_outcomes += outcomes
         gone = (self._claimed.pop(sms.reference, None) for sms in news.unsent)
         self._owed_unsent += [claimed[1] for claimed in gone if claimed]
         if self._is_plain(news) and self._go_on(news.received):
-            return
+            return True
         try:
             self._settle()
         finally:
@@ -221,6 +219,7 @@ class Seat(threading.Thread):
         for error in news.troubles:
             self._trouble(error)
         self._learn([outcome.error for outcome in outcomes])
+        return False
 
     def _is_plain(self, news: News) -> bool:
         """Say whether all went well, and reports came in and nothing else."""
@@ -237,7 +236,6 @@ class Seat(threading.Thread):
 
         Say whether that was possible; else nothing has happened, and each is to be done by itself.
         """
-        began = time.monotonic()
         outcomes, claimed = self._owed_outcomes, list[Claimed]()
         reports = [item.event for item in received if isinstance(item.event, StatusReport)]
         try:
@@ -263,7 +261,6 @@ class Seat(threading.Thread):
         self._session.acknowledge(received, stored=True)
         if pace:
             self._submit(claimed, granted, pace)
-        self._took += (time.monotonic() - began - self._took) * _NEW
         return True
 
     def _outcomes(self, results: Sequence[tuple[OutgoingSms, Sent | PhoneError]]) -> list[Outcome]:
@@ -418,9 +415,6 @@ class Seat(threading.Thread):
         room = self._session.room()
         if not self._may_be_due or now < self._rests_until or not self._is_worth(room):
             return 0, None
-        if self._answers_after > self._took:
-            # Some fly while others are written down: the provider's time is not lost to us.
-            room = min(room, max(1, int((room + len(self._claimed)) * _PART)))
         pace = self._pace_now(now)
         if pace.held:
             self._rest_until = now + min(pace.held, _LOOK_AGAIN)
@@ -448,7 +442,7 @@ class Seat(threading.Thread):
         limits.charge(self.phone, pace, more, account=self._account)
 
     def _is_worth(self, room: int) -> bool:
-        return room > 0 and room >= len(self._claimed) * _PART
+        return room > 0 and room >= len(self._claimed) * _FREE
 
     def _beat(self) -> None:
         """Renew the lease, learn what people changed, show how it is."""
@@ -483,7 +477,6 @@ class Seat(threading.Thread):
         binds = self._session.binds()
         if any(bind.state == "bound" for bind in binds):
             self._told = ""
-        self._answers_after = max((bind.answer_ms or 0) for bind in binds) / 1000
         live.show(self.phone.pk, [asdict(bind) for bind in binds])
         if seconds := live.wants_trace(self.phone.pk):
             self._session.watch(seconds)
