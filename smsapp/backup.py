@@ -1,7 +1,7 @@
 """A site in one file: database, pictures, imports and keys, taken while it runs.
 
 The file is a tar.gz: `manifest.json` first, then the database (a copy by SQLite itself, or what pg_dump
-writes), `secrets/`, `media/`, `imports/`, and at the end `digests.json`, without which it is not whole. The
+writes), `secrets/`, the folders of uploads, and at the end `digests.json`, without which it is not whole. The
 database comes before the files that its rows name, so that all of them are there. The queue server is left
 out: it holds nothing that the tick does not find again.
 """
@@ -30,7 +30,7 @@ from django.db.migrations.recorder import MigrationRecorder
 FORMAT = 1
 MANIFEST, DIGESTS, DATABASE = "manifest.json", "digests.json", "database"
 # Folders of DATA_DIR that a backup holds, and the secrets, wherever they come from.
-FOLDERS = ("media", "imports")
+FOLDERS = ("media", "imports", "sheets")
 SECRETS = {"secret_key": "SECRET_KEY", "field_keys": "FIELD_KEYS"}
 _BLOCK = 1024 * 1024
 

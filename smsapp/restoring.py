@@ -1,8 +1,9 @@
 """Put a backup in the place of a site's database, files and keys.
 
 What has happened since the backup was made cannot be known, and nothing may be sent twice. So what was
-waiting to leave, and may have left since, becomes `unknown`: people review it. Ids of new messages begin far
-beyond those of the backup, so that late news about a lost message is not taken for news of another.
+waiting to leave, and may have left since, becomes `unknown`: people review it. Campaigns that may have begun
+or gone on since are paused. Ids of new messages begin far beyond those of the backup, so that late news about
+a lost message is not taken for news of another.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
+from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, connections, transaction
@@ -19,6 +21,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
+from campaigns import recurring
+from campaigns.models import Campaign, Recurrence, State
 from messaging.models import Attempt, Direction, Message, Status
 from phones.base import Reason
 from smsapp.backup import DATABASE, FOLDERS, SECRETS, Manifest, Problem, client_of, run
@@ -36,8 +40,11 @@ def check(manifest: Manifest) -> None:
             f"{manifest.engine}, then run ./run manage move-database."
         )
     known = MigrationLoader(None).graph.nodes
-    ours = {app for app, _ in known}
-    newer = [n for app, n in manifest.migrations if app in ours and (app, n) not in known]
+    newer = [
+        name
+        for app, name in manifest.migrations
+        if app in apps.app_configs and (app, name) not in known
+    ]
     if newer:
         raise Problem(
             f"The backup is of smsapp {manifest.version}, which is newer ({newer[0]}): update smsapp first."
@@ -86,7 +93,8 @@ def _replace_postgresql(folder: Path) -> None:
     connections.close_all()
     sql = folder / "database.sql"
     command, env = client_of("pg_restore")
-    words = [command[0], "--no-owner", "--no-privileges", f"--file={sql}"]
+    # Functions of triggers outlive their tables: --clean drops them.
+    words = [command[0], "--clean", "--if-exists", "--no-owner", "--no-privileges", f"--file={sql}"]
     run([*words, str(folder / DATABASE)], env)
     connections.close_all()
     command, env = client_of("psql")
@@ -118,6 +126,21 @@ def doubt(made_at: datetime) -> int:
                 Attempt(message_id=pk, phone_id=phone, kind=kind, words=words) for pk, phone in rows
             )
         doubted += len(rows)
+
+
+def halt(made_at: datetime) -> int:
+    """Keep from beginning again, by itself, what may have begun since; give how many campaigns.
+
+    One that was running is paused; one whose time has come is a draft again; what recurs is paused.
+    """
+    running = Campaign.objects.filter(state=State.RUNNING).update(state=State.PAUSED)
+    begun = Campaign.objects.filter(state=State.SCHEDULED, send_at__lte=timezone.now())
+    drafts = begun.update(state=State.DRAFT)
+    words = f"Paused: the site was restored from the backup of {made_at:%Y-%m-%d %H:%M} UTC."
+    recurring_ones = list(Recurrence.objects.running())
+    for one in recurring_ones:
+        recurring.pause(one, words)
+    return running + drafts + len(recurring_ones)
 
 
 def leap() -> None:

@@ -56,9 +56,9 @@ HOT: dict[str, tuple[Callable[[Workspace, Phone], QuerySet[Any]], str]] = {
     "a conversation": (
         lambda w, p: w.messages.filter(peer="+33612345678").order_by("-id")[:50], "message_peer",
     ),
-    "a day's figures": (
-        lambda w, p: w.messages.filter(send_at__gte=timezone.now(), send_at__lt=timezone.now())
-        .order_by().values_list("status"), "message_day",
+    "what is planned": (
+        lambda w, p: w.messages.filter(status="queued", send_at__gt=timezone.now())
+        .order_by("send_at", "id")[:60], "message_",
     ),
     "ended leases": (
         lambda w, p: Message.objects.filter(status="sending", lease_until__lt=timezone.now()),
@@ -98,7 +98,7 @@ def test_a_receipt_finds_its_message_by_index(phone: Phone) -> None:
     )  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE messaging_message")
-    sql, names = bulk.each(["x1", "x2"], reporting._MESSAGES)
+    sql, names = bulk.each(["x1", "x2"], reporting._MESSAGES.format(phones="%s"))
     with large_tables(), connection.cursor() as cursor:
         cursor.execute(
             f"EXPLAIN {'QUERY PLAN ' * (connection.vendor == 'sqlite')}{sql}", [names, phone.pk]

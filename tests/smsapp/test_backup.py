@@ -20,6 +20,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User, Workspace
+from campaigns.models import Campaign, State
 from lib.jobs import redis
 from messaging.models import Attempt, Direction, Media, Message, Status
 from phones.models import Phone
@@ -132,6 +133,28 @@ def test_what_may_have_left_since_is_never_sent_by_itself(site: Path, tmp_path: 
         assert Attempt.objects.get(message=doubtful).kind == Attempt.Kind.UNKNOWN
     later.refresh_from_db()
     assert later.status == Status.QUEUED
+
+
+def test_no_campaign_goes_on_or_begins_by_itself(site: Path, tmp_path: Path) -> None:
+    phone, now = Phone.objects.get(), timezone.now()
+    runs, begins, waits = (
+        Campaign.objects.create(
+            workspace=phone.workspace, name=name, text="Hello", phone=phone, state=state, send_at=at
+        )
+        for name, state, at in (
+            ("runs", State.RUNNING, now),
+            ("begins", State.SCHEDULED, now - timedelta(minutes=1)),
+            ("waits", State.SCHEDULED, now + timedelta(days=1)),
+        )
+    )
+    call_command("backup", str(tmp_path / "b.tar.gz"))
+
+    call_command("restore", str(tmp_path / "b.tar.gz"), replace=True)
+
+    states = dict(Campaign.objects.values_list("pk", "state"))
+    assert states == {
+        runs.pk: State.PAUSED, begins.pk: State.DRAFT, waits.pk: State.SCHEDULED,
+    }  # fmt: skip
 
 
 def test_a_site_that_only_moves_sends_what_waits(site: Path, tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def test_what_does_not_answer_is_left_out(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("asked", "index"),
     [
-        (backlog.queued, "message_due"),
+        (backlog.queued, "message_(due|planned)"),
         (backlog.sending, "message_lease"),
         (backlog.unknown, "message_status"),
         (lambda: backlog.ages(timezone.now()), "message_due"),
@@ -198,7 +198,7 @@ def test_no_query_reads_what_was_ever_sent(
     with cheap_indexes():
         plan = asked().explain()
 
-    assert index in plan, plan
+    assert re.search(index, plan), plan
     assert not re.search(
         r"Seq Scan on messaging_message|SCAN (messaging_message|[UV]0)$", plan, re.M
     )

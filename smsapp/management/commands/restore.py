@@ -56,11 +56,19 @@ class Command(BaseCommand):
         restoring.leap()
         made_at = datetime.fromisoformat(manifest.made_at)
         self.stdout.write(f"Restored the backup of {made_at:%Y-%m-%d %H:%M} UTC.")
-        if not as_it_was and (many := restoring.doubt(made_at)):
-            self.stdout.write(
-                f"{many} messages were waiting and may have left since: they are unknown now. Review them."
-            )
+        if not as_it_was:
+            self._doubt(made_at)
         if os.environ.get("FIELD_KEYS"):
             self.stdout.write(
                 f"FIELD_KEYS must be what stands in {data / 'secrets' / 'field_keys'}."
+            )
+
+    def _doubt(self, made_at: datetime) -> None:
+        if many := restoring.halt(made_at):
+            self.stdout.write(
+                f"{many} campaigns may have gone on since: they are paused, or drafts again. Review them."
+            )
+        if many := restoring.doubt(made_at):
+            self.stdout.write(
+                f"{many} messages were waiting and may have left since: they are unknown now. Review them."
             )
