@@ -65,7 +65,7 @@ def apply(
         _park(phone, strays)
         # The send may have been recorded between our look and our note; one of the two sees the other.
         names = [report.provider_id for report in strays]
-        transaction.on_commit(lambda: match_parked(phone, names, beside=beside))
+        transaction.on_commit(lambda: match_parked(phone, names, beside=beside), robust=True)
     return [known.id for known in found if known]
 
 
