@@ -195,9 +195,9 @@ class Keeper:
             return True
         if self._is_ours(pk):
             return bool(redis().expire(_key(pk), LEASE))
-        found = redis().get(_key(pk))
-        held = found if isinstance(found, bytes) else b""
-        if not processes.has_ended(held.decode().partition(" ")[2]):
+        found = redis().get(_key(pk)) or b""
+        held = found.decode() if isinstance(found, bytes) else found
+        if not processes.has_ended(held.partition(" ")[2]):
             return False
         return bool(redis().eval(_REPLACE, 1, _key(pk), held, self._owner, LEASE))
 
