@@ -185,7 +185,7 @@ def test_what_does_not_answer_is_left_out(monkeypatch: pytest.MonkeyPatch) -> No
     [
         (backlog.queued, "message_(due|planned)"),
         (backlog.sending, "message_lease"),
-        (backlog.unknown, "message_status"),
+        (backlog.unknown, "message_(status|failures)"),
         (lambda: backlog.ages(timezone.now()), "message_due"),
         (lines.silent, "activity_"),
     ],
