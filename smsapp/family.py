@@ -1,7 +1,7 @@
 """Several workers that share the memory of what all of them import.
 
 One process imports everything, then forks each member: pages that nobody changes are there once. Alone each
-of them takes some 70 MB, as a member some 15 (docs/running.md).
+of them takes some 70 MB, as a member some 23 (docs/running.md).
 
 1. A member that ends is forked again, after a pause that doubles while it keeps ending.
 2. On SIGTERM the members get SIGTERM too and finish what is in flight; what they talk to (`last`) only
