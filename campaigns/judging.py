@@ -20,10 +20,11 @@ from campaigns.models import Campaign
 from campaigns.sources import Recipient
 from contacts import keeping
 from contacts.models import Kind
-from contacts.services import opted_out
+from contacts.services import stopped
 from lib import gsm
 from messaging import routing
 from messaging.carrying import Load
+from messaging.composing import why_not
 from messaging.media import with_links
 from messaging.routing import Route
 from phones.base import Reason
@@ -82,21 +83,21 @@ class Judge:
             people = [recipient.contact for recipient in recipients if recipient.contact]
             prefetch_related_objects(people, "tags")
         excluded = sources.excluded(self.campaign, numbers)
-        stopped = opted_out(workspace, numbers)
-        judged = [self._judge(recipient, excluded, stopped) for recipient in recipients]
+        stops = stopped(workspace, numbers)
+        judged = [self._judge(recipient, excluded, stops) for recipient in recipients]
         return self._with_reach(workspace, judged)
 
     def one(self, recipient: Recipient) -> Judged:
         return self([recipient])[0]
 
-    def _judge(self, recipient: Recipient, excluded: set[str], stopped: set[str]) -> Judged:
+    def _judge(self, recipient: Recipient, excluded: set[str], stops: dict[str, str]) -> Judged:
         text, missing, words = self._text(recipient)
         length = self._measure(text)
         reason = Reason.NONE
         if not recipient.number:
             reason = Reason.NOT_A_NUMBER
-        elif recipient.number in stopped:
-            reason = Reason.OPTED_OUT
+        elif recipient.number in stops:
+            reason = why_not(stops[recipient.number])
         elif recipient.kind == Kind.LANDLINE:
             reason = Reason.LANDLINE
         elif words:

@@ -324,6 +324,7 @@ class OptOut(models.Model):
     class Source(models.TextChoices):
         PROVIDER = "provider", _("told by the provider")
         PERSON = "person", _("added by hand")
+        INVALID = "invalid", _("does not work")
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="opt_outs")
     number = models.CharField(_("number"), max_length=20)

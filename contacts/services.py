@@ -35,10 +35,15 @@ def opt_in(workspace: Workspace, number: str) -> bool:
 
 def opted_out(workspace: Workspace, numbers: Collection[str]) -> set[str]:
     """Give those of `numbers` (E.164) that must get nothing."""
-    found: set[str] = set()
+    return set(stopped(workspace, numbers))
+
+
+def stopped(workspace: Workspace, numbers: Collection[str]) -> dict[str, str]:
+    """Give those of `numbers` (E.164) that must get nothing, each with how we know (OptOut.Source)."""
+    found: dict[str, str] = {}
     for chunk in _chunks(numbers):
         rows = OptOut.objects.filter(workspace=workspace, number__in=chunk)
-        found.update(rows.values_list("number", flat=True))
+        found.update(rows.values_list("number", "source"))
     return found
 
 

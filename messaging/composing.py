@@ -12,7 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User, Workspace
-from contacts.services import opted_out
+from contacts.models import OptOut
+from contacts.services import stopped
 from lib import gsm
 from messaging import quiet, routing
 from messaging.carrying import Load
@@ -80,14 +81,14 @@ def create(
         text = with_links(text, pictures)
     length = gsm.measure(text)
     load = Load(text, picture=bool(pictures), flash=flash)
-    stopped = opted_out(workspace, numbers)
-    loads = [(place, n, load) for place, n in enumerate(numbers) if n not in stopped]
+    stops = stopped(workspace, numbers)
+    loads = [(place, n, load) for place, n in enumerate(numbers) if n not in stops]
     assigned = routing.assign(workspace, route, loads, found=found)
     rows = []
     for place, number in enumerate(numbers):
         given = assigned.get(place)
         phone = (given.phone or given.at) if given else None
-        kept = _kept_back(phone, is_stopped=given is None)
+        kept = _kept_back(phone, stops.get(number))
         phone = phone or found[0].phone
         rows.append(
             Message(
@@ -153,10 +154,15 @@ def _note_held(messages: list[Message], held: Mapping[str, datetime]) -> None:
     )
 
 
-def _kept_back(phone: Phone | None, *, is_stopped: bool) -> Reason:
-    if is_stopped:
-        return Reason.OPTED_OUT
+def _kept_back(phone: Phone | None, stopped: str | None) -> Reason:
+    if stopped is not None:
+        return why_not(stopped)
     return Reason.NONE if phone else Reason.NO_PHONE
+
+
+def why_not(source: str) -> Reason:
+    """Say why nothing is sent to a number on the list of opt-outs (OptOut.Source)."""
+    return Reason.BAD_NUMBER if source == OptOut.Source.INVALID else Reason.OPTED_OUT
 
 
 def _estimate(rows: Iterable[Message], phones: Iterable[Phone]) -> None:
