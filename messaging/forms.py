@@ -420,6 +420,9 @@ class FilterForm(forms.Form):
         required=False,
     )
     submission = forms.UUIDField(widget=forms.HiddenInput, required=False)
+    campaign = forms.IntegerField(
+        widget=forms.HiddenInput, min_value=1, max_value=2**63 - 1, required=False
+    )
 
     def __init__(self, workspace: Workspace, data: MultiValueDict[str, Any]) -> None:
         super().__init__(data)

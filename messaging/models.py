@@ -197,6 +197,11 @@ class Message(models.Model):
                 name="message_campaign_state",
             ),
             models.Index(
+                fields=["campaign", "reason", "-id"],
+                condition=models.Q(campaign__isnull=False) & ~models.Q(reason=""),
+                name="message_campaign_reason",
+            ),
+            models.Index(
                 fields=["lease_until"],
                 condition=models.Q(status="sending"),
                 name="message_lease",
