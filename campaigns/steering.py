@@ -76,11 +76,11 @@ def save(campaign: Campaign, **fields: Any) -> None:
     if changed == ["name"]:
         void = {"updated_at": now} if not campaign.lease_until else {}
     still = Campaign.objects.filter(pk=campaign.pk, state__in=EDITABLE)
-    if not still.update(**fields, **void):
+    if not still.update(**(fields | void)):
         raise Refused(
             _("This campaign has begun, and cannot be changed any more. Copy it instead.")
         )
-    for name, value in {**fields, **void}.items():
+    for name, value in (fields | void).items():
         setattr(campaign, name, value)
 
 

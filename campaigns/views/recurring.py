@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.http import MemberRequest, member, sender
+from accounts.models import User
 from campaigns import recurring, rhythms, steering, tallying, wording
 from campaigns.models import Campaign, Recurrence, State
 from campaigns.steering import Refused
@@ -103,7 +104,7 @@ def when(request: MemberRequest, pk: int) -> HttpResponseBase:
     form = WhenForm(request.workspace, request.POST or None, campaign=here)
     if form.is_bound and form.is_valid():
         try:
-            made = _keep(request, here, form)
+            made = keep(here, form, request.user)
         except Refused as error:
             notices.warning(request, str(error))
         else:
@@ -114,7 +115,7 @@ def when(request: MemberRequest, pk: int) -> HttpResponseBase:
     return render(request, "campaigns/when.html", shown, status=status)
 
 
-def _keep(request: MemberRequest, here: Campaign, form: WhenForm) -> Recurrence | None:
+def keep(here: Campaign, form: WhenForm, by: User) -> Recurrence | None:
     """Store when a draft leaves; give what recurs then. Raises Refused."""
     if form.recurrence and form.recurrence.started_at and form.rhythm is None:
         raise Refused(_("It recurs already. End it, and copy it, to send it once."))
@@ -124,7 +125,7 @@ def _keep(request: MemberRequest, here: Campaign, form: WhenForm) -> Recurrence 
     if form.recurrence is None or form.recurrence.started_at is None:
         steering.save(here, **values)
         values = {}
-    return recurring.arrange(here, form.rhythm, form.birthday_key, request.user, **values)
+    return recurring.arrange(here, form.rhythm, form.birthday_key, by, **values)
 
 
 @require_POST
