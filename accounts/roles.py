@@ -36,7 +36,7 @@ MATRIX = (
         _("Look"),
         (
             _("read messages, conversations and calls"),
-            _("see contacts, groups, opt-outs and phones"),
+            _("see campaigns, contacts, groups, opt-outs and phones"),
             _("see who belongs to the workspace, and leave it"),
         ),
         frozenset(Role),
@@ -46,6 +46,7 @@ MATRIX = (
         _("Send"),
         (
             _("write, reply, and cancel or resend messages"),
+            _("write, send, steer and export campaigns"),
             _("add and change contacts, groups and segments"),
             _("add opt-outs"),
         ),
