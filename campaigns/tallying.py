@@ -76,8 +76,8 @@ def figures(campaigns: Iterable[Campaign]) -> dict[int, Figures]:
     rows = Tally.objects.filter(campaign__in=found).values_list("campaign", "status")
     for pk, status, amount, parts in rows.annotate(Sum("amount"), Sum("segments")).order_by():
         if amount:
-            found[pk][status] = amount
-        segments[pk] += parts
+            found[pk][status] = int(amount)
+        segments[pk] += int(parts)
     return {pk: Figures(by_status, segments[pk]) for pk, by_status in found.items()}
 
 

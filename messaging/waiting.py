@@ -25,6 +25,8 @@ _MOST = 1000
 
 def why_waiting(message: Message, now: datetime) -> Step:
     """Say what a queued message waits for, and when it goes on. A few queries, all by index."""
+    if message.held and message.campaign:
+        return _in_campaign(message, now)
     phone = message.phone
     if phone.is_paused:
         return Step(
@@ -81,6 +83,20 @@ def _limited(message: Message, now: datetime) -> Step | None:
         _("%(limit)s. It leaves by itself from %(time)s on.")
         % {"limit": limit_words(full.limit), "time": soon(full.until)},
     )
+
+
+def _in_campaign(message: Message, now: datetime) -> Step:
+    """Its campaign lets so many through as phones can send."""
+    campaign = message.campaign
+    named = {"campaign": campaign or ""}
+    if campaign and campaign.state == "paused":
+        text = _("It leaves once somebody lets the campaign go on.")
+        return Step("player-pause", AMBER, _("Waits: %(campaign)s is paused") % named, text)
+    if message.send_at > now:
+        text = _("It leaves by itself on %(time)s.") % {"time": moment(message.send_at)}
+        return Step("calendar", GREY, _("Waits for its time in %(campaign)s") % named, text)
+    text = _("A campaign lets only so many through as its phones can send in half a minute.")
+    return Step("clock", GREY, _("Waits for its turn in %(campaign)s") % named, text)
 
 
 def _held(message: Message) -> Step | None:

@@ -11,6 +11,7 @@ from django.utils.functional import SimpleLazyObject
 
 from accounts import site as whole
 from accounts.models import Membership
+from campaigns import finding
 from messaging.models import Conversation
 
 # How a URL's name begins → the place of the sidebar that it belongs to. First match wins.
@@ -19,6 +20,7 @@ _PLACES = {
     "inbox": "inbox",
     "conversation": "inbox",
     "compose": "compose",
+    "campaign": "campaigns",
     "message": "messages",
     "call": "calls",
     "phone": "phones",
@@ -51,9 +53,9 @@ _MOST = 100
 def page(request: HttpRequest) -> dict[str, Any]:
     """Give `site_name`, `site_logo` (when it was changed, "" without one),
     `host` (of PUBLIC_URL), `shell` (template to extend), `place`,
-    `unread` (conversations) and `others` (memberships in other workspaces).
+    `unread` (conversations), `running` (campaigns) and `others` (memberships in other workspaces).
 
-    The last two cost a query each, and only on pages that show them.
+    The last three cost a query each, and only on pages that show them.
     """
     membership = getattr(request, "membership", None)
     return {
@@ -64,6 +66,9 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "shell": "base.html" if membership else "alone.html",
         "place": _place(request),
         "unread": SimpleLazyObject(lambda: _unread(membership)),
+        "running": SimpleLazyObject(
+            lambda: finding.running(membership.workspace_id) if membership else 0
+        ),
         "others": SimpleLazyObject(lambda: _others(membership)),
     }
 

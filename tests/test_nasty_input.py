@@ -44,23 +44,26 @@ NASTY = [
     )
 ]  # fmt: skip
 ASKED = [
-    "after", "all", "at", "back", "before", "chosen", "contact", "state", "country", "direction", "done",
-    "field", "format", "from", "group", "kind", "need", "next", "only", "order", "page", "phone",
-    "q", "seen", "segment", "show", "since", "status", "submission", "tag", "text", "to", "until",
-    "value", "what", "where",
+    "after", "all", "at", "back", "before", "behind", "campaign", "chosen", "contact", "country",
+    "days", "direction", "done", "field", "format", "from", "group", "kind", "need", "next",
+    "only", "order", "page", "percent", "phone", "place", "q", "reason", "seen", "segment",
+    "show", "since", "state", "status", "step", "submission", "tag", "text", "times", "to",
+    "until", "value", "what", "where", "who", "why",
 ]  # fmt: skip
 TYPED = [
-    "act", "action", "after", "all", "at", "begin", "carrier", "chosen", "code", "column-0", "countries",
-    "country", "currency", "delimiter", "description", "detail", "direction", "email", "encoding",
-    "flash", "forget", "groups", "headings", "kept", "known", "label", "language", "literal", "login", "mode",
-    "administrator", "credential", "heir", "owner", "reason",
-    "n0-0.is", "n0-0.value", "n0-0.what", "n0.count", "n0.not", "name", "new", "new_password1",
-    "next", "number", "oldpassword", "password", "password1", "password2", "pasted", "phone",
-    "picture", "pictured", "prefix", "price", "q", "rate", "remember", "replace", "resend_unknown",
-    "role", "segment", "settings-account_sid", "settings-auth_token", "settings-base_url",
-    "settings-key", "settings-sender", "sheet", "since", "source", "status", "submission", "sure", "table",
-    "tags", "target", "text", "theme", "time_zone", "to", "type", "until", "upto", "value_town",
-    "what", "when", "where", "who", "words", "workspace",
+    "act", "action", "administrator", "after", "all", "at", "begin", "carrier", "check", "chosen", "code",
+    "column", "column-0", "countries", "country", "credential", "currency", "delimiter", "description",
+    "detail", "direction", "done", "drop_picture", "drop_sheet", "email", "encoding", "flash",
+    "forget", "groups", "headings", "heir", "kept", "known", "label", "language", "literal", "login",
+    "mode", "n0-0.is", "n0-0.value", "n0-0.what", "n0.count", "n0.not", "name", "new",
+    "new_password1", "next", "number", "oldpassword", "owner", "password", "password1", "password2",
+    "pasted", "phone", "picture", "pictured", "place", "prefix", "price", "q", "rate", "reason",
+    "remember", "replace", "resend_unknown", "role", "segment", "settings-account_sid",
+    "settings-auth_token", "settings-base_url", "settings-key", "settings-sender", "sheet",
+    "since", "source", "status", "submission", "sure", "table", "tags", "target", "test",
+    "test_number", "test_submission", "text", "theme", "through", "time_zone", "to", "type",
+    "until", "upto", "urgent", "value_town", "version", "what", "when", "where", "who", "without",
+    "without_to", "words", "workspace",
 ]  # fmt: skip
 FORM = "application/x-www-form-urlencoded"
 ROUNDS = 2
@@ -143,6 +146,17 @@ def undone(who: Client) -> Iterator[None]:
 
 # Whole forms: what lies behind the first check is reached with one wrong field at a time.
 WHOLE: dict[str, dict[str, str]] = {
+    "campaign_new": {
+        "submission": "0b8a7c1e-6d55-4b8e-9d7e-0c1f2a3b4c5d", "name": "Fair", "text": "Hi",
+        "to": "+33612345678", "through": "any", "when": "later", "at": "2036-01-01T10:00",
+        "tags": "a, b", "who": "g1", "without": "c1", "without_to": "+33612345679", "column": "0",
+        "test": "1", "place": "0-1", "test_number": "+33612345678",
+        "test_submission": "0b8a7c1e-6d55-4b8e-9d7e-0c1f2a3b4c5e",
+    },
+    "campaign_retry": {"reason": "expired"},
+    "campaign_start": {"version": "1"},
+    "campaigns_failing_stop": {"all": "1", "what": "invalid", "chosen": "+33612345678"},
+    "campaigns_failing_undo": {"done": "1", "days": "30"},
     "compose": {"to": "+33612345678", "text": "Hello", "when": "later", "at": "2036-01-01T10:00"},
     "compose_preview": {"to": "+33612345678", "text": "Hello"},
     "conversation": {"text": "Hello"},

@@ -16,6 +16,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Workspace
+from campaigns import recipients
+from campaigns.models import Campaign
 from lib import bulk
 from messaging import reporting, sending
 from messaging.models import Conversation, Message, Status
@@ -46,6 +48,10 @@ def reads_all(plan: str) -> bool:
     )
 
 
+def people_of(workspace: Workspace, **wanted: Any) -> QuerySet[Any]:
+    return recipients.find(Campaign(pk=1, workspace=workspace), recipients.Wanted(**wanted))
+
+
 HOT: dict[str, tuple[Callable[[Workspace, Phone], QuerySet[Any]], str]] = {
     "what is due": (lambda w, p: sending.due(p)[:16], "message_due"),
     "what is before it in order": (lambda w, p: sending.due(p)[:16], "message_order"),
@@ -70,6 +76,22 @@ HOT: dict[str, tuple[Callable[[Workspace, Phone], QuerySet[Any]], str]] = {
     ),
     "a phone's exchanges": (
         lambda w, p: Exchange.objects.filter(phone=p).order_by("-id")[:50], "exchange_phone",
+    ),
+    "people of a campaign": (lambda w, p: people_of(w)[:50], "message_campaign"),
+    "people of a campaign in a state": (
+        lambda w, p: people_of(w, status="failed")[:50], "message_campaign_state",
+    ),
+    "people of a campaign with a reason": (
+        lambda w, p: people_of(w, reason="expired")[:50], "message_campaign_reason",
+    ),
+    "one of a campaign's people": (
+        lambda w, p: people_of(w, q="+33612345678")[:50], "one_message_per_submission",
+    ),
+    "what waits in a campaign": (
+        lambda w, p: Message.objects.filter(campaign=1, held=True, status="queued").order_by(
+            "-send_at", "-id"
+        )[:1],
+        "message_held",
     ),
     "old exchanges": (
         lambda w, p: Exchange.objects.filter(created_at__lt=timezone.now()).values("pk")[:500],

@@ -37,8 +37,7 @@ def messages(request: MemberRequest) -> HttpResponse:
     form, wanted, found = _found(request, request.GET)
     before = _whole_number(request.GET.get("before", ""))
     rows = found.messages.filter(pk__lt=before) if before else found.messages
-    # The phone's name is all the list shows of it: no settings are decrypted for that.
-    shown = list(rows.select_related("phone").defer("phone__settings")[: PAGE + 1])
+    shown = list(_with_names(rows)[: PAGE + 1])
     may_change = request.membership.may_send and bool(_query(request.GET))
     context = {
         "form": form,
@@ -54,6 +53,13 @@ def messages(request: MemberRequest) -> HttpResponse:
         "can_settle": may_change and any(row.can_settle for row in shown),
     }
     return render(request, "messaging/messages.html", context)
+
+
+def _with_names(messages: QuerySet[Message]) -> QuerySet[Message]:
+    """Fetch what the list shows of phones and campaigns: no settings are decrypted, no long text is read."""
+    return messages.select_related("phone", "campaign").defer(
+        "phone__settings", "campaign__text", "campaign__numbers", "campaign__without_numbers"
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -171,7 +177,7 @@ def move(request: MemberRequest, pk: int) -> HttpResponseBase:
 
 def _message(request: MemberRequest, pk: int) -> Message:
     return get_object_or_404(
-        request.workspace.messages.select_related("phone", "created_by"), pk=pk
+        request.workspace.messages.select_related("phone", "created_by", "campaign"), pk=pk
     )
 
 

@@ -1,14 +1,14 @@
-// People and groups beside the numbers: letters bring suggestions, a choice becomes a chip.
+// People and groups beside the numbers: letters bring suggestions, a choice becomes a chip. Works for every
+// [data-recipients], which names the field of its chips.
 // Without this file the chips that the page came with can be unticked, and numbers be typed.
 "use strict";
 
-(() => {
-  const box = document.querySelector("[data-recipients]");
-  if (!box) return;
+document.querySelectorAll("[data-recipients]").forEach((box) => {
+  const name = box.dataset.recipients;
   const combo = box.querySelector("[data-combo]");
   const input = combo.querySelector("input");
   const list = combo.querySelector("ul");
-  const token = document.getElementById("who-token");
+  const token = box.querySelector("template");
   const options = () => [...list.querySelectorAll("[data-value]")];
   let at = -1;
 
@@ -30,10 +30,10 @@
 
   function add(option) {
     const { value, label, amount } = option.dataset;
-    const there = box.querySelector(`input[name="who"][value="${CSS.escape(value)}"]`);
+    const there = box.querySelector(`input[name="${name}"][value="${CSS.escape(value)}"]`);
     if (!there) {
       const made = token.content.cloneNode(true);
-      made.querySelector("input").value = value;
+      Object.assign(made.querySelector("input"), { name, value });
       made.querySelector("[data-label]").textContent = label;
       made.querySelector("[data-amount]").textContent = amount;
       combo.before(made, " ");
@@ -45,7 +45,11 @@
     changed();
   }
 
-  list.addEventListener("htmx:afterSwap", () => { show(Boolean(input.value.trim())); mark(options().length ? 0 : -1); });
+  // Two lists of one page may suggest the same person.
+  list.addEventListener("htmx:afterSwap", () => {
+    options().forEach((option, place) => { option.id = `${list.id}-${place}`; });
+    show(Boolean(input.value.trim())); mark(options().length ? 0 : -1);
+  });
   list.addEventListener("mousedown", (event) => event.preventDefault());
   list.addEventListener("click", (event) => {
     const option = event.target.closest("[data-value]");
@@ -64,12 +68,12 @@
       if (found.length) { show(true); mark((at + (event.key === "ArrowDown" ? 1 : found.length - 1)) % found.length); }
     } else if (event.key === "Escape") { show(false); }
     else if (event.key === "Backspace" && !input.value) {
-      const last = [...box.querySelectorAll('input[name="who"]')].pop();
+      const last = [...box.querySelectorAll(`input[name="${name}"]`)].pop();
       if (last) { last.closest("label").remove(); changed(); }
     }
   });
   box.addEventListener("change", (event) => {
-    if (event.target.name === "who" && !event.target.checked) { event.target.closest("label").remove(); changed(); }
+    if (event.target.name === name && !event.target.checked) { event.target.closest("label").remove(); changed(); }
   });
   box.hidden = combo.hidden = false;
-})();
+});

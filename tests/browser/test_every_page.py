@@ -33,7 +33,7 @@ def pages(things: dict[str, dict[str, Any]], client: Client) -> list[str]:
     names = sorted(
         (MEMBER - SHOWN_ELSEWHERE)
         | MANAGER
-        | (SENDER - {"compose_recipients", "texts_menu"})
+        | (SENDER - {"campaign_preview", "compose_recipients", "texts_menu"})
         | SELF
         | ADMINISTRATOR
     )

@@ -310,5 +310,5 @@ def test_the_list_costs_the_same_however_many_there_are(
         )  # fmt: skip
     as_bob.get("/campaigns/recurring/")
 
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         as_bob.get("/campaigns/recurring/")

@@ -139,10 +139,10 @@ def test_the_list_costs_the_same_for_one_and_for_many(
     as_vera: Client, phone: Phone, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     call(phone, 0)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         page_of(as_vera)
     for index in range(1, 30):
         call(phone, index)
 
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         page_of(as_vera)

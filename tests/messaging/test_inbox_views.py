@@ -177,12 +177,12 @@ def test_the_list_costs_the_same_for_one_and_for_many(
     as_vera: Client, line: Phone, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     incoming(line, peer=number(0))
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         page_of(as_vera, "/inbox/")
     for index in range(1, 40):
         incoming(line, peer=number(index))
 
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         page_of(as_vera, "/inbox/")
 
 
@@ -369,14 +369,14 @@ def test_a_thread_costs_the_same_for_one_and_for_many(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     page_of(as_bob, address(here))
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         page_of(as_bob, address(here))
     for index in range(30):
         incoming(line, f"text {index}", peer=here.peer)
     Conversation.objects.update(unread=0)
     Message.objects.update(read_at=timezone.now())
 
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         page_of(as_bob, address(here))
 
 

@@ -174,12 +174,12 @@ def test_the_list_costs_the_same_for_one_message_and_for_fifty(
     as_bob: Client, make: Any, django_assert_num_queries: Any
 ) -> None:
     make()
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         as_bob.get("/messages/")
     for _ in range(60):
         make()
 
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         as_bob.get("/messages/")
 
 
@@ -229,13 +229,13 @@ def test_the_page_costs_the_same_however_long_its_story(
     as_bob: Client, make: Any, bob: User, phone: Phone, django_assert_num_queries: Any
 ) -> None:
     message = make(created_by=bob)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         as_bob.get(f"/messages/{message.pk}/")
     for _ in range(20):
         Attempt.objects.create(message=message, kind="temporary", phone=phone, by=bob)
         Exchange.objects.create(phone=phone, message=message.pk, direction="out")
 
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         as_bob.get(f"/messages/{message.pk}/")
 
 

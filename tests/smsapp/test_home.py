@@ -261,7 +261,7 @@ def test_home_costs_the_same_whatever_there_is(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     messages(phone, "sent")
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         as_alice.get("/")
     for index in range(12):
         other = Phone.objects.create(
@@ -274,7 +274,7 @@ def test_home_costs_the_same_whatever_there_is(
             workspace=workspace, peer=last.peer, phone=other, last=last, last_at=NOW, unread=1
         )
 
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         as_alice.get("/")
 
 

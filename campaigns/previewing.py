@@ -1,0 +1,139 @@
+"""What one recipient of a campaign would read, before anything is sent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from campaigns import sources, texts
+from campaigns.fields import offered
+from campaigns.judging import Judge, Judged
+from campaigns.models import Campaign
+from campaigns.sources import Place
+from contacts.importing.reading import Unreadable
+from lib import e164
+from phones.base import Reason
+
+# People of one page of those left out, and for how many seconds they are looked for.
+PAGE, _SECONDS = 50, 0.7
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a recipient would read. `missing` are the fields that nobody knows of them, as people call these;
+    `problem` says why there is nothing to read: the text, or the file, is wrong."""
+
+    judged: Judged | None = None
+    missing: tuple[str, ...] = ()
+    problem: str = ""
+
+    @property
+    def place(self) -> str:
+        return str(self.judged.recipient.place) if self.judged else ""
+
+    @property
+    def person(self) -> str:
+        """Give the name, or the number, or what was written in its place."""
+        if self.judged is None:
+            return ""
+        recipient = self.judged.recipient
+        name = recipient.contact.name if recipient.contact else ""
+        return name or e164.spoken(recipient.number) or recipient.written
+
+    @property
+    def why_not(self) -> str:
+        """Say why this recipient gets nothing, "" where it gets the message."""
+        if self.judged is None:
+            return ""
+        return self.judged.words or (
+            str(Reason(self.judged.reason).label) if self.judged.reason else ""
+        )
+
+
+def preview(campaign: Campaign, written: str = "", step: str = "") -> Preview:
+    """Give the recipient at a place (as an address has it), or the one `next` to it or `back` from it."""
+    try:
+        judge = Judge(campaign)
+        recipient = _recipient(campaign, Place.read(written), step)
+        if recipient is None:
+            return Preview()
+        judged = judge.one(recipient)
+        labels = _labels(campaign) if judged.missing else {}
+        return Preview(judged, tuple(labels.get(name, name) for name in judged.missing))
+    except (texts.Bad, Unreadable) as error:
+        return Preview(problem=str(error))
+
+
+def _recipient(campaign: Campaign, place: Place | None, step: str) -> sources.Recipient | None:
+    first = sources.following(campaign, Place(0, 0)) if place is None else None
+    if place is None:
+        return first
+    if step == "next":
+        return sources.following(campaign, place) or sources.at(campaign, place)
+    if step == "back":
+        return sources.preceding(campaign, place) or sources.at(campaign, place)
+    return sources.at(campaign, place) or sources.following(campaign, Place(0, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Some of those who would get nothing; `further` is the place to look on behind, "" at the end."""
+
+    people: list[Judged]
+    further: str
+
+
+def left_out(campaign: Campaign, why: str, behind: str = "") -> LeftOut:
+    """Look for recipients left out for a reason (`excluded` or a Reason), for less than a second.
+
+    Raises texts.Bad and Unreadable.
+    """
+    begun, found = time.monotonic(), []
+    last = Place.read(behind)
+    for judged in _judged(campaign, last):
+        last = judged.recipient.place
+        if (judged.is_excluded and why == "excluded") or (
+            not judged.is_excluded and judged.reason and judged.reason == why
+        ):
+            found.append(judged)
+        if len(found) == PAGE or time.monotonic() - begun > _SECONDS:
+            return LeftOut(found, str(last))
+    return LeftOut(found, "")
+
+
+def _judged(campaign: Campaign, behind: Place | None) -> Iterator[Judged]:
+    judge = Judge(campaign)
+    for _place, recipients in sources.chunks(campaign, _CHUNK, behind):
+        yield from judge(recipients)
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """A field (what people call it) that `amount` people lack, and the place of one of them."""
+
+    field: str
+    amount: int
+    place: str
+
+
+def lacks(campaign: Campaign) -> list[Lack]:
+    """Give the fields that people lack, as the rehearsal found them, the most frequent first."""
+    found = campaign.plan.get("missing", {}) if campaign.planned_at else {}
+    labels = _labels(campaign) if found else {}
+    lacking = [
+        Lack(labels.get(name, name), lack["count"], lack["places"][0])
+        for name, lack in found.items()
+    ]
+    return sorted(lacking, key=lambda lack: -lack.amount)
+
+
+def _labels(campaign: Campaign) -> dict[str, str]:
+    """Give what people call the fields that a text names: contact.name → Name."""
+    return {offer.name: offer.label for offer in offered(campaign.workspace, campaign.sheet)}
+
+
+def longest(campaign: Campaign) -> str:
+    """Give the place of who gets the longest text, "" before that was found out."""
+    return str(campaign.plan.get("longest", (0, ""))[1]) if campaign.planned_at else ""

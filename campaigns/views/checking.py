@@ -1,0 +1,221 @@
+"""Before anything is sent: how many people, who not and why, what it costs, when it ends. Then: go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib import messages as notices
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts import activity
+from accounts.http import MemberRequest, sender
+from accounts.places import countries
+from campaigns import previewing, rehearsing, steering, texts
+from campaigns.forms import version
+from campaigns.judging import Judge
+from campaigns.models import Campaign, State
+from campaigns.steering import Refused
+from campaigns.views.finding import find, recurrence_of
+from contacts.importing.reading import Unreadable
+from lib import money
+from messaging import carrying, quiet, routing
+from messaging.moments import moment
+from messaging.planning import duration
+from phones.base import Reason
+from phones.models import Phone
+
+# Countries whose quiet hours are named.
+_MOST_COUNTRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """Some that get nothing, and why; `can_be_seen` where a list of them can be looked up."""
+
+    key: str
+    label: str
+    amount: int
+    can_be_seen: bool = True
+
+
+@require_GET
+@sender
+def check(request: MemberRequest, pk: int) -> HttpResponseBase:
+    """Show what would happen; while that is found out, the page asks for news by itself."""
+    here = find(request, pk)
+    if here.state != State.DRAFT:
+        return redirect("campaign", pk=pk)
+    blockers = steering.obstacles(here)
+    if not blockers:
+        steering.check(here)
+    shown = _shown(here, blockers) | {"recurrence": recurrence_of(here)}
+    template = "_check" if request.htmx else "check"
+    return render(request, f"campaigns/{template}.html", shown)
+
+
+def _shown(here: Campaign, blockers: list[str]) -> dict[str, Any]:
+    plan = here.plan
+    now = timezone.now()
+    is_ready = here.planned_at is not None and not blockers
+    found = routing.candidates(here.workspace, Judge.route_of(here))
+    phones = [item.phone for item in found]
+    seconds = rehearsing.seconds(here, phones) if is_ready else None
+    begins = here.send_at if here.send_at and here.send_at > now else None
+    if plan.get("problem"):
+        blockers = [*blockers, str(plan["problem"])]
+    if here.send_at and not begins and not recurrence_of(here):
+        blockers = [*blockers, _("Its time has passed. Choose a later one, or send it now.")]
+    if is_ready and not plan.get("people"):
+        blockers = [*blockers, _("Nobody would get it: everybody is left out.")]
+    return {
+        "campaign": here,
+        "plan": plan,
+        "is_ready": is_ready,
+        "is_moving": plan.get("state") == "running" and not blockers,
+        "share": _share(plan),
+        "blockers": blockers,
+        "warnings": [*_warnings(here, phones), *_quiet(here, begins or now)] if is_ready else [],
+        "spread": duration(here.spread) if here.spread else "",
+        "out": _out(plan),
+        "out_amount": sum(plan.get("out", {}).values()),
+        "costs": _costs(plan),
+        "takes": duration(seconds) if seconds else "",
+        "begins": begins,
+        "ends": _end(begins or now, seconds),
+        "lacks": previewing.lacks(here),
+        "countries": _countries(plan),
+        "version": version(here),
+        "preview": previewing.preview(here) if is_ready else None,
+    }
+
+
+def _share(plan: dict[str, Any]) -> str:
+    return f"{100 * plan.get('seen', 0) / max(1, plan.get('expected', 0)):.1f}"
+
+
+def _out(plan: dict[str, Any]) -> list[Out]:
+    labels = {
+        "repeated": _("They are there more than once, and get it once"),
+        "excluded": _("You left them out"),
+        **{reason: str(label) for reason, label in Reason.choices},
+    }
+    found = sorted(plan.get("out", {}).items(), key=lambda item: -item[1])
+    return [
+        Out(key, labels.get(key, key), amount, can_be_seen=key != "repeated")
+        for key, amount in found
+        if amount
+    ]
+
+
+def _costs(plan: dict[str, Any]) -> str:
+    return " + ".join(money.about(amount, code) for code, amount in plan.get("costs", {}).items())
+
+
+def _countries(plan: dict[str, Any]) -> list[tuple[str, int]]:
+    names = dict(countries())
+    found = sorted(plan.get("countries", {}).items(), key=lambda item: -item[1])
+    return [(names.get(code, code) or _("Unknown"), amount) for code, amount in found]
+
+
+def _end(begins: datetime, seconds: float | None) -> datetime | None:
+    if not seconds or seconds > timedelta(days=366).total_seconds():
+        return None
+    return begins + timedelta(seconds=seconds)
+
+
+def _warnings(here: Campaign, phones: Iterable[Phone]) -> list[str]:
+    """Say what nobody is kept from, but should know."""
+    plan, found = here.plan, []
+    ready = [phone for phone in phones if not phone.is_paused]
+    if not ready:
+        found.append(_("Its phones are paused: messages wait until somebody starts one."))
+    load = carrying.Load(here.text, picture=here.has_picture, flash=here.flash)
+    if here.phone and (obstacle := carrying.obstacle(here.phone, load)):
+        found.append(obstacle)
+    if (unpriced := plan.get("unpriced")) and plan.get("costs"):
+        words = ngettext(
+            "The price of %(count)s message is not known.",
+            "The price of %(count)s messages is not known.",
+            unpriced,
+        )
+        found.append(words % {"count": number_format(unpriced, force_grouping=True)})
+    each = plan.get("segments", 0) / max(1, plan.get("people", 0))
+    if each >= 2:
+        words = _("A message takes %(count)s segments on average, and each is paid for.")
+        found.append(words % {"count": number_format(each, decimal_pos=1)})
+    found += [str(words) for words in plan.get("problems", {})]
+    return found
+
+
+def _quiet(here: Campaign, begins: datetime) -> list[str]:
+    """Say where people sleep when it begins, and until when they are left alone."""
+    if here.urgent:
+        return []
+    hours, names, found = quiet.of(here.workspace), dict(countries()), []
+    for code in here.plan.get("countries", {}) if hours else ():
+        until = hours.allowed_at(code, begins)
+        if until > begins:
+            words = _("Quiet hours in %(country)s: messages there wait until %(time)s.")
+            named = {"country": names.get(code) or _("Unknown"), "time": moment(until)}
+            found.append(words % named)
+    return found[:_MOST_COUNTRIES]
+
+
+@require_GET
+@sender
+def left_out(request: MemberRequest, pk: int) -> HttpResponse:
+    """List who would get nothing for one reason, some at a time."""
+    here = find(request, pk)
+    why = request.GET.get("why", "")
+    labels = {**dict(Reason.choices), "excluded": _("You left them out")}
+    found, problem = previewing.LeftOut([], ""), ""
+    if why in labels and why:
+        try:
+            found = previewing.left_out(here, why, request.GET.get("behind", ""))
+        except (texts.Bad, Unreadable) as error:
+            problem = str(error)
+    shown = {
+        "campaign": here,
+        "why": why,
+        "label": labels.get(why, ""),
+        "found": found,
+        "problem": problem,
+        "is_first": not request.GET.get("behind"),
+    }
+    return render(request, "campaigns/left_out.html", shown)
+
+
+@require_POST
+@sender
+def start(request: MemberRequest, pk: int) -> HttpResponseBase:
+    """Send it, or let it wait for its time: exactly what was checked."""
+    here = find(request, pk)
+    if here.is_live:
+        return redirect("campaign", pk=pk)
+    try:
+        if recurrence_of(here):
+            raise Refused(_("It recurs. Let it run instead."))
+        if here.planned_at is None or request.POST.get("version") != version(here):
+            raise Refused(_("It was changed since it was checked. Look at it again, then send it."))
+        if here.send_at and here.send_at < timezone.now() - timedelta(minutes=1):
+            raise Refused(_("Its time has passed. Choose a later one, or send it now."))
+        steering.start(here, request.user)
+    except Refused as error:
+        notices.warning(request, str(error))
+        return redirect("campaign_check" if here.state == State.DRAFT else "campaign", pk=pk)
+    activity.record("campaign.started", subject=here, workspace=request.workspace)
+    if here.state == State.SCHEDULED and here.send_at:
+        words = _("It begins by itself on %(time)s.")
+        notices.success(request, words % {"time": moment(here.send_at)})
+    else:
+        notices.success(request, _("It has begun."))
+    return redirect("campaign", pk=pk)
