@@ -59,7 +59,7 @@ MATRIX = (
             _("add, edit, pause and delete phones, and set prices"),
             _("import, export, delete and erase contacts, and take opt-outs back"),
             _("invite people, give roles and remove members"),
-            _("change the workspace and see its activity"),
+            _("change the workspace, see its activity and what it used"),
         ),
         frozenset({Role.OWNER, Role.ADMIN}),
     ),

@@ -34,6 +34,7 @@ _PLACES = {
     "settings": "settings",
     "quiet_hours": "settings",
     "activity": "settings",
+    "usage": "settings",
     "system": "administration",
     "people": "settings",
     "invit": "settings",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.i18n import set_language
 
-from smsapp import metrics, system, views
+from smsapp import metrics, system, usage_views, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
@@ -16,6 +16,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("favicon.ico", views.favicon, name="favicon"),
     path("administration/system/", system.system, name="system"),
     path("administration/system/ask/", system.system_ask, name="system_ask"),
+    path("usage/", usage_views.workspace_usage, name="usage"),
+    path("usage/export/", usage_views.workspace_usage_export, name="usage_export"),
+    path("administration/usage/", usage_views.site_usage, name="admin_usage"),
+    path("administration/usage/export/", usage_views.site_usage_export, name="admin_usage_export"),
     path("language/", set_language, name="set_language"),
     # Each app's urls.py holds its whole paths, so that a page is found by searching its address.
     path("", include("accounts.urls")),

@@ -57,11 +57,11 @@ SELF = {
 ASKED_AGAIN = {"mfa_edit_webauthn", "mfa_remove_webauthn"}
 # For every member of the workspace.
 MEMBER = {
-    "calls", "campaign", "campaigns", "campaigns_failing", "campaigns_failing_export",
-    "campaigns_tags", "carriers", "contact", "contacts", "contacts_changes", "conversation", "file", "group",
-    "groups", "home", "inbox", "message", "messages", "more", "opt_outs", "people", "people_roles",
-    "phone", "phone_binds", "phone_limits", "phone_prices", "phone_prices_export", "phone_types",
-    "phones", "pools", "recurrence", "recurrences", "segment", "segments", "texts",
+    "calls", "campaign", "campaigns", "campaigns_failing", "campaigns_failing_export", "campaigns_tags",
+    "carriers", "contact", "contacts", "contacts_changes", "conversation", "file", "group", "groups",
+    "home", "inbox", "message", "messages", "more", "opt_outs", "people", "people_roles", "phone",
+    "phone_binds", "phone_limits", "phone_prices", "phone_prices_export", "phone_types", "phones",
+    "pools", "recurrence", "recurrences", "segment", "segments", "texts",
 }  # fmt: skip
 # They need a file, or a phone that stays connected: tests/messaging/test_files.py and
 # tests/phones/test_live_views.py show them.
@@ -70,15 +70,14 @@ SHOWN_ELSEWHERE = {"file", "phone_binds"}
 SENDER = {
     "campaign_cancel", "campaign_check", "campaign_delete", "campaign_duplicate", "campaign_edit",
     "campaign_export", "campaign_left_out", "campaign_new", "campaign_pause", "campaign_preview",
-    "campaign_resume", "campaign_retry", "campaign_start", "campaign_write",
-    "campaigns_failing_stop", "campaigns_failing_undo",
-    "campaign_when", "change_undo", "compose", "compose_preview", "compose_recipients", "contact_add",
-    "contact_edit", "contacts_change", "conversation_unread", "group_add", "group_edit",
-    "message_cancel", "message_move", "message_resend", "message_settle", "messages_cancel",
-    "messages_settle", "opt_out_add", "recurrence_begin", "recurrence_end", "recurrence_pause",
-    "recurrence_prepare", "recurrence_resume", "recurrence_skip", "recurrence_unskip",
-    "recurrences_preview", "segment_add", "segment_edit", "text_add", "text_check", "text_delete",
-    "text_edit", "texts_menu",
+    "campaign_resume", "campaign_retry", "campaign_start", "campaign_when", "campaign_write",
+    "campaigns_failing_stop", "campaigns_failing_undo", "change_undo", "compose", "compose_preview",
+    "compose_recipients", "contact_add", "contact_edit", "contacts_change", "conversation_unread",
+    "group_add", "group_edit", "message_cancel", "message_move", "message_resend", "message_settle",
+    "messages_cancel", "messages_settle", "opt_out_add", "recurrence_begin", "recurrence_end",
+    "recurrence_pause", "recurrence_prepare", "recurrence_resume", "recurrence_skip",
+    "recurrence_unskip", "recurrences_preview", "segment_add", "segment_edit", "text_add", "text_check",
+    "text_delete", "text_edit", "texts_menu",
 }  # fmt: skip
 # For those who manage the workspace.
 MANAGER = {
@@ -93,6 +92,7 @@ MANAGER = {
     "phone_prices_fetch", "phone_prices_import", "phone_rotate", "phone_start", "phone_trace",
     "phone_try", "phone_watch", "pool_add", "pool_delete", "pool_edit", "quiet_hours",
     "quiet_hours_add", "quiet_hours_delete", "quiet_hours_edit", "segment_delete", "settings_workspace",
+    "usage", "usage_export",
 }  # fmt: skip
 # What Chromium made for http://localhost on 21 November 2026, with a device that its DevTools play.
 CREDENTIAL = {
@@ -119,6 +119,7 @@ CREDENTIAL = {
 ADMINISTRATOR = {
     "admin_activity", "admin_site", "admin_site_address", "admin_site_mail", "admin_user",
     "admin_user_add", "admin_user_delete", "admin_user_edit",
+    "admin_usage", "admin_usage_export",
     "admin_user_impersonate", "admin_users", "admin_users_change", "admin_users_import", "admin_workspace",
     "admin_workspace_add", "admin_workspace_archive", "admin_workspace_delete", "admin_workspace_member",
     "admin_workspace_member_add", "admin_workspace_restore", "admin_workspace_transfer", "admin_workspaces",

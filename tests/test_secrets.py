@@ -64,12 +64,11 @@ OF_A_PHONE = {
 }  # fmt: skip
 # Without a page of their own, or for strangers.
 NOT_PAGES = {
-    "account_logout", "account_reset_password_from_key", "callback", "campaigns_failing_export",
-    "channel", "email_agree",
-    "import_rejected",
+    "account_logout", "account_reset_password_from_key", "admin_usage_export", "callback",
+    "campaigns_failing_export", "channel", "email_agree", "import_rejected",
     "invitation", "media_public", "openid_connect_callback", "openid_connect_login", "site_echo",
     "set_language",
-    "sign_up_finish",
+    "sign_up_finish", "usage_export",
 }  # fmt: skip
 
 

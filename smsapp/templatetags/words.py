@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django import template
@@ -21,6 +21,7 @@ from phones import reaching, standing
 from phones.connections import is_connected
 from phones.health import kind_of
 from phones.models import Phone
+from smsapp.usage import month_name
 
 register = template.Library()
 
@@ -217,3 +218,15 @@ def _date(at: datetime, now: datetime) -> str:
 def money(amount: int | None, currency: str) -> str:
     """Give millionths of a currency as an amount: 75000 and EUR → 0.075 EUR. Nothing when unknown."""
     return "" if amount is None else lib_money.spoken(amount, currency)
+
+
+@register.filter
+def about(amount: int, currency: str) -> str:
+    """Give a sum, rounded to the small unit of its currency: 8526000 and EUR → 8.53 EUR."""
+    return lib_money.about(amount, currency)
+
+
+@register.filter
+def month(first: date) -> str:
+    """Give a month with its year: November 2026."""
+    return month_name(first)
