@@ -44,7 +44,7 @@ ACTIVITY = Counters(
     },
     sums={"amount": "1", "segments": "{m}.segments", **MONEY},
     where="{m}.status IN ('sent', 'delivered', 'failed', 'unknown', 'received')",
-    watched=(*WATCHED, "send_at"),
+    watched=(*WATCHED, "send_at", "created_by_id"),
 )
 
 

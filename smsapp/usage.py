@@ -15,24 +15,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import (
-    Case,
-    IntegerField,
-    Max,
-    Min,
-    Q,
-    QuerySet,
-    Sum,
-    TextChoices,
-    Value,
-    When,
-)
+from django.db.models import Case, IntegerField, Min, Q, QuerySet, Sum, TextChoices, Value, When
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import site
-from accounts.models import Event, User, Workspace
+from accounts.models import User, Workspace
 from campaigns.models import Tag, Tally
 from lib import zones
 from messaging.activity import LEFT
@@ -63,6 +52,7 @@ _COLUMN: dict[By, Any] = {
     By.TAG: "campaign__tags",
 }
 _LEFT = Q(status__in=LEFT)
+# In the order of Figures, then money; named apart from the columns that they add up.
 _SUMS = {
     "messages_": Sum("amount", filter=_LEFT, default=0),
     "segments_": Sum("segments", filter=_LEFT, default=0),
@@ -82,6 +72,9 @@ class Figures:
     failed: int
     received: int
     spent: tuple[Spent, ...]
+
+
+_NOTHING = Figures(0, 0, 0, 0, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +138,7 @@ def lines(period: Period, by: By, workspace: Workspace | None) -> list[Line]:
     made = [
         Line(period.months[month], pk, names.get(pk) or _deleted(f"#{pk}"), figures)
         for (month, pk), rows in found.items()
-        if (figures := _figures(rows)) and (figures.messages or figures.received or figures.spent)
+        if (figures := _figures(rows)) != _NOTHING
     ]
     return sorted(
         made, key=lambda line: (-line.month.toordinal(), -line.figures.messages, line.name)
@@ -163,12 +156,14 @@ def _counted(period: Period, by: By, workspace: Workspace | None) -> Iterable[tu
     begin, *ends = period.edges
     ends_of_months = [When(at__lt=end, then=Value(place)) for place, end in enumerate(ends)]
     rows = rows.filter(at__gte=begin, at__lt=ends[-1])
-    # A name of its own for each, since values() groups by what was named before the sums.
     rows = rows.annotate(month=Case(*ends_of_months, output_field=IntegerField()))
     column = _COLUMN[by]
     if not isinstance(column, str):
         rows, column = rows.annotate(whole=column), "whole"
-    return rows.order_by().values_list("month", column, "currency").annotate(**_SUMS)
+    counted: Iterable[tuple[Any, ...]] = (
+        rows.order_by().values_list("month", column, "currency").annotate(**_SUMS)
+    )
+    return counted
 
 
 def _figures(rows: Iterable[Sequence[Any]]) -> Figures:
@@ -180,7 +175,8 @@ def _figures(rows: Iterable[Sequence[Any]]) -> Figures:
         told, estimated = spent.get(currency, (0, 0))
         spent[currency] = (told + cost, estimated + estimate)
     told_in = [Spent(c, *amounts) for c, amounts in sorted(spent.items()) if c and any(amounts)]
-    return Figures(*totals, tuple(told_in))
+    messages, segments, failed, received = totals
+    return Figures(messages, segments, failed, received, tuple(told_in))
 
 
 def total(found: Iterable[Line]) -> Figures:
@@ -197,11 +193,12 @@ def total(found: Iterable[Line]) -> Figures:
 
 
 def _names(by: By, pks: set[int], *, is_site: bool) -> Mapping[int, str]:
-    """Give {id: name}, those of what was deleted too; with the workspace's where there are several."""
+    """Give {id: name}, deleted phones too; with the workspace's where there are several."""
     if by == By.MONTH:
         return {0: str(By.MONTH.label)}
     if by == By.PERSON:
-        return _people(pks)
+        people = {pk: str(person) for pk, person in User.objects.in_bulk(pks - {0}).items()}
+        return people | {0: _("Nobody in particular")}
     if by == By.WORKSPACE:
         return {pk: one.name for pk, one in Workspace.objects.in_bulk(pks).items()}
     if by == By.TAG:
@@ -213,15 +210,6 @@ def _names(by: By, pks: set[int], *, is_site: bool) -> Mapping[int, str]:
         pk: _within(_deleted(one.name) if one.is_deleted else one.name, one.workspace, is_site)
         for pk, one in phones.items()
     }
-
-
-def _people(pks: set[int]) -> dict[int, str]:
-    """Name people; of those who were deleted the log of activities still knows the name."""
-    names = {pk: str(person) for pk, person in User.objects.in_bulk(pks - {0}).items()}
-    theirs = Event.objects.filter(actor_id__in=pks - {0} - names.keys()).exclude(actor="")
-    lasts = theirs.order_by().values("actor_id").annotate(last=Max("pk")).values("last")
-    gone = Event.objects.filter(pk__in=lasts).values_list("actor_id", "actor")
-    return names | {pk: _deleted(name) for pk, name in gone if pk} | {0: _("No person")}
 
 
 def _deleted(name: str) -> str:

@@ -34,12 +34,13 @@ class UsageForm(forms.Form):
 
     def __init__(self, data: QueryDict, period: Period, choices: list[By]) -> None:
         known = [(f"{month:%Y-%m}", usage.month_name(month)) for month in reversed(period.months)]
+        ways = [(str(by.value), str(by.label)) for by in choices]
         places = {
             "since": known[:_USUAL_MONTHS][-1][0],
             "until": known[0][0],
-            "by": str(choices[0].value),
+            "by": ways[0][0],
         }
-        named = {"since": known, "until": known, "by": [(by.value, by.label) for by in choices]}
+        named = {"since": known, "until": known, "by": ways}
         # What is not on offer is as good as nothing, so that an old address still shows something.
         asked = {
             name: data.get(name, "") if data.get(name, "") in dict(named[name]) else usual
@@ -48,7 +49,7 @@ class UsageForm(forms.Form):
         super().__init__(asked)
         for name, offered in named.items():
             self.fields[name].choices = offered  # type: ignore[attr-defined]
-        self.by = By(asked["by"])
+        self.told_by = By(asked["by"])
         first, last = sorted((asked["since"], asked["until"]))
         wanted = [month for month in period.months if first <= f"{month:%Y-%m}" <= last]
         self.period = Period(tuple(wanted), period.zone)
@@ -104,32 +105,32 @@ def _page(
     is_site: bool = False,
 ) -> HttpResponse:
     form = _form(request, workspace)
-    found = usage.lines(form.period, form.by, workspace)
+    found = usage.lines(form.period, form.told_by, workspace)
     # The one workspace that an administrator looks at, to stay there.
     among = workspace.pk if is_site and workspace else None
     shown: dict[str, Any] = {
         "form": form,
-        "by": form.by,
-        "grouped": form.by != By.MONTH,
+        "by": form.told_by,
+        "grouped": form.told_by != By.MONTH,
         "page": Paginator(found, PER_PAGE).get_page(request.GET.get("page")),
         # Who has several tags counts several times.
-        "total": usage.total(found) if found and form.by != By.TAG else None,
+        "total": usage.total(found) if found and form.told_by != By.TAG else None,
         "workspace": workspace,
         "zone": form.period.zone.key,
         "among": among,
         "period": urlencode({**form.asked, "by": By.PHONE}),
-        "query": urlencode({**form.asked, **({"workspace": among} if among else {})}),
+        "query": urlencode({**form.asked, **({"workspace": str(among)} if among else {})}),
     }
     return render(request, "usage/site.html" if is_site else "usage/workspace.html", shown)
 
 
 def _file(request: MemberRequest | PersonRequest, workspace: Workspace | None) -> HttpResponseBase:
     form = _form(request, workspace)
-    found = usage.lines(form.period, form.by, workspace)
+    found = usage.lines(form.period, form.told_by, workspace)
     months = form.period.months
-    name = f"usage-{form.by.value}-{_span(months[0], months[-1])}.csv"
+    name = f"usage-{form.told_by.value}-{_span(months[0], months[-1])}.csv"
     return StreamingHttpResponse(
-        csv_lines(usage.table(found, form.by)),
+        csv_lines(usage.table(found, form.told_by)),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
