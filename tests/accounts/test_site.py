@@ -75,7 +75,7 @@ def test_sign_up_is_for_the_domains_that_are_named(as_root: Client, client: Clie
 def test_a_short_password_is_refused_with_the_length_that_is_wanted(
     as_root: Client, alice: User
 ) -> None:
-    save(as_root)
+    save(as_root, language="en")
     hers = logged_in(alice)
     short = {"oldpassword": PASSWORD, "password1": "thirteen char", "password2": "thirteen char"}
     answer = hers.post("/password/", short).content.decode()

@@ -43,7 +43,7 @@ def test_the_list_costs_the_same_whoever_is_in_it(
         person.groups.add(group)
         person.tags.add(tag)
 
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         page = as_alice.get("/contacts/").content.decode()
 
     assert "N19" in page

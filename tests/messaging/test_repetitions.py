@@ -23,8 +23,16 @@ from phones.sessions import Fate, Received
 pytestmark = pytest.mark.django_db
 
 WAITING, TOLD, HEARD, UNHEARD, IN_DOUBT = Fate
-CLOCK = time.monotonic()
 Came = Callable[..., Received]
+CLOCK: float
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> float:
+    """The time at which each test begins: what was long ago is in doubt no more."""
+    now = time.monotonic()
+    monkeypatch.setitem(globals(), "CLOCK", now)
+    return now
 
 
 @pytest.fixture

@@ -183,7 +183,7 @@ def test_what_does_not_answer_is_left_out(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("asked", "index"),
     [
-        (backlog.queued, "message_(due|planned)"),
+        (backlog.queued, "message_(due|planned|order)"),
         (backlog.sending, "message_lease"),
         (backlog.unknown, "message_(status|failures)"),
         (lambda: backlog.ages(timezone.now()), "message_due"),
