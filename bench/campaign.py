@@ -128,6 +128,8 @@ def crowd(workspace: Any, phone: Any, user: Any, many: int, first: int) -> None:
 
 
 def _crowd(connection: Any, workspace: Any, phone: Any, other: Any, start: int, many: int) -> None:
+    from messaging.models import Message  # noqa: PLC0415
+
     is_postgresql = connection.vendor == "postgresql"
     numbers = (
         f"generate_series({start}, {start + many - 1}) AS n (value)"
@@ -143,17 +145,32 @@ def _crowd(connection: Any, workspace: Any, phone: Any, other: Any, start: int, 
     status = "CASE WHEN n.value %% 50 = 0 THEN 'failed' ELSE 'delivered' END"
     reason = "CASE WHEN n.value %% 50 = 0 THEN 'expired' ELSE '' END"
     hexes = f"'{other.submission}'::uuid" if is_postgresql else f"'{other.submission.hex}'"
-    now = "CURRENT_TIMESTAMP"
+    written = {
+        "direction": "'out'",
+        "status": status,
+        "reason": reason,
+        "peer": peer,
+        "text": "'Hello'",
+        "priority": "9",
+        "submission": hexes,
+        "country": "'FR'",
+        "provider_id": "'x' || n.value",
+        **dict.fromkeys(("created_at", "send_at", "not_before", "sent_at"), "CURRENT_TIMESTAMP"),
+    }
+    owned = {"workspace_id": workspace.pk, "phone_id": phone.pk, "campaign_id": other.pk}
+    columns, values, arguments = [], [], []
+    for field in Message._meta.concrete_fields:
+        if field.primary_key:
+            continue
+        columns.append(str(field.column))
+        values.append(written.get(str(field.column), "%s"))
+        if str(field.column) not in written:
+            arguments.append(owned.get(str(field.column), field.get_default()))
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO messaging_message (workspace_id, direction, status, phone_id, peer, own, text, "
-            "encoding, segments, flash, partial, priority, submission, campaign_id, held, any_phone, "
-            "country, created_at, send_at, not_before, attempts, provider_id, currency, "
-            "cost_is_estimate, reason, code, words, sent_at) "
-            f"SELECT %s, 'out', {status}, %s, {peer}, '', 'Hello', 'gsm7', 1, false, false, 9, {hexes}, "
-            f"%s, false, false, 'FR', {now}, {now}, {now}, 0, 'x' || n.value, '', false, {reason}, "
-            f"'', '', {now} FROM {numbers}",
-            [workspace.pk, phone.pk, other.pk],
+            f"INSERT INTO messaging_message ({', '.join(columns)}) "
+            f"SELECT {', '.join(values)} FROM {numbers}",
+            arguments,
         )
 
 
