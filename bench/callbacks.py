@@ -2,17 +2,30 @@
 
 It prints its port and counts the different paths that are asked for; each line on stdin makes it say how
 many, and when the last one came (seconds of `time.monotonic`).
+
+    .venv/bin/python -m bench.callbacks --fuzz [10000] [--seed 1]
+
+turns it around: so many callbacks that nobody should send, to a site of its own (`bench/fuzz.py`).
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import logging
+import os
+import random
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+import django
+from django.core.management import call_command
+from django.test.utils import setup_test_environment
 
 # What Jasmin wants to read; Kannel reads the status alone.
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 10\r\n\r\nACK/Jasmin"
@@ -85,5 +98,41 @@ async def _serve() -> None:
     await server.serve_forever()
 
 
+def _fuzz(count: int, seed: int) -> None:
+    """Send `count` callbacks that nobody should to a site of its own; end with 1 where one did harm."""
+    with tempfile.TemporaryDirectory(prefix="smsapp-fuzz-") as folder:
+        os.environ |= {"DATA_DIR": folder, "DJANGO_BUILD": "1"}
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smsapp.settings")
+        django.setup()
+        logging.disable()
+        setup_test_environment()
+        call_command("migrate", verbosity=0)
+        call_command("collectstatic", verbosity=0, interactive=False)
+        from bench import fuzz  # noqa: PLC0415 - models, which want what is above
+
+        findings, began, slugs = fuzz.Findings(), time.monotonic(), fuzz.types()
+        for number, slug in enumerate(slugs):
+            here = count // len(slugs) + (number < count % len(slugs))
+            fuzz.run(slug, here, random.Random(f"{seed} {slug}"), findings)
+        took = time.monotonic() - began
+        statuses = ", ".join(f"{status}: {n:,}" for status, n in sorted(findings.statuses.items()))
+        print(
+            f"{findings.statuses.total():,} callbacks to {len(slugs)} types in {took:.0f} s. {statuses}"
+        )
+        print(*findings.wrong[:50], f"{len(findings.wrong)} did harm.", sep="\n")
+    sys.exit(bool(findings.wrong))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fuzz", nargs="?", type=int, const=10_000, metavar="COUNT")
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    if asked.fuzz:
+        _fuzz(asked.fuzz, asked.seed)
+    else:
+        asyncio.run(_serve())
+
+
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    main()

@@ -61,13 +61,14 @@ def _take(request: HttpRequest, token: str, name: str) -> HttpResponse:
     kind = line(phone)
     try:
         kind.verify(said)
+        events = kind.parse(name, said)
     except BadSignature as error:
         why = str(error) or "The signature is wrong."
         return _refuse(phone, endpoint.name, request, said, 403, why)
-    try:
-        events = kind.parse(name, said)
     except Malformed as error:
         return _refuse(phone, endpoint.name, request, said, 400, str(error))
+    except RecursionError:  # JSON of many brackets: it will be no better next time
+        return _refuse(phone, endpoint.name, request, said, 400, "It is nested too deeply.")
     with transaction.atomic():
         about = receiving.apply(phone, events)
         _log(phone, request, said, 200, message=about[0] if about else 0)
