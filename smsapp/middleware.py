@@ -16,6 +16,28 @@ from django.utils.translation import gettext as _
 _ENCODINGS = {"utf-8", "ascii", "iso8859-1", "iso8859-15", "cp1252"}
 
 
+# What no page of ours asks a browser for, and nothing that slips into one shall.
+_FORBIDDEN = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        "accelerometer", "camera", "display-capture", "geolocation", "gyroscope", "magnetometer",
+        "microphone", "midi", "payment", "usb",
+    )
+)  # fmt: skip
+
+
+class Forbidding:
+    """Say in every answer what its page may not use of a device (Permissions-Policy)."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        response["Permissions-Policy"] = _FORBIDDEN
+        return response
+
+
 class Door:
     """Turn away what no browser and no provider sends: oversized, or unreadable by a database.
 

@@ -37,6 +37,7 @@ def faults(answer: HttpResponse) -> list[str]:
         "referrer": answer.headers.get("Referrer-Policy") == "same-origin",
         "frames": answer.headers.get("X-Frame-Options") == "DENY",
         "opener": answer.headers.get("Cross-Origin-Opener-Policy") == "same-origin",
+        "permissions": "camera=()" in answer.headers.get("Permissions-Policy", ""),
         "no shared cache": any(
             word in answer.headers.get("Cache-Control", "") for word in ("private", "no-store")
         ),
@@ -177,6 +178,8 @@ def test_cookies_stay_on_https_where_the_site_is(scheme: str, secure: bool, tmp_
         assert chosen[f"{kind}_COOKIE_SAMESITE"] == "Lax"
     assert chosen["SESSION_COOKIE_HTTPONLY"] is True
     assert bool(chosen["SECURE_HSTS_SECONDS"]) is secure
+    assert chosen["SESSION_COOKIE_NAME"].startswith("__Host-") is secure
+    assert chosen["CSRF_COOKIE_NAME"].startswith("__Host-") is secure
 
 
 def test_no_cookie_but_the_form_s_token_is_for_scripts(
