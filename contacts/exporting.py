@@ -32,13 +32,15 @@ FORMATS = {
 # Rows of a sheet, as the format has it, with one for the headings.
 MOST_IN_SHEET = 1_048_575
 _CHUNK = 1000
+# Programs in East Asia take the wide ones for the others.
+_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 # A number, with its sign, is no formula.
 _HARMLESS = re.compile(r"[+-]?[\d ().,-]*\d")
 
 
 def safe(cell: Any) -> Any:
     """Give a cell that no program for tables takes for a formula."""
-    if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r"):
+    if isinstance(cell, str) and cell.startswith(_BEGINNINGS):
         return cell if _HARMLESS.fullmatch(cell) else f"'{cell}"
     return cell
 

@@ -27,7 +27,7 @@ _ORDERS: dict[str, tuple[str, ...]] = {
 }
 # People of one page.
 PAGE = 50
-_NUMBER = re.compile(r"[\d\s+().\-/]*\d[\d\s().\-/]*")
+_NUMBER = re.compile(r"[\s+().\-/]*\d[\d\s().\-/]*")
 _FEWEST_DIGITS = 3
 _MOST_WORDS = 8
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.core.validators import RegexValidator
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -266,6 +267,12 @@ def forms_for_edit(phone: Phone, data: MultiValueDict[str, Any] | None = None) -
     )
 
 
+# Browsers send no others; they would become headers and commands at the provider.
+_one_line = RegexValidator(
+    "[\r\n]", gettext_lazy("This must stand on one line."), inverse_match=True
+)
+
+
 def _provider_form(
     kind: type[PhoneType],
     data: MultiValueDict[str, Any] | None,
@@ -273,6 +280,9 @@ def _provider_form(
 ) -> forms.Form:
     form = kind.Settings(data, prefix=PREFIX, initial=initial)
     kind.offer(form, settings.PHONE_SETTINGS.get(kind.slug, {}))
+    for field in form.fields.values():
+        if isinstance(field, forms.CharField) and not isinstance(field.widget, forms.Textarea):
+            field.validators.append(_one_line)
     return form
 
 

@@ -22,7 +22,7 @@ from contacts.models import FieldType
 _CODE = re.compile(r"%(-?)(.?)", re.DOTALL)
 _DAY_CODE = re.compile("%-?[de]")
 # A day, then a time: 24/12/2026 14:30, 24/12/2026 14h30.
-_WITH_TIME = re.compile(r"(.+?)[ ,T]+(\d{1,2})[:hH](\d{2})(?::\d\d)?")
+_WITH_TIME = re.compile(r"(.*[^ ,T])[ ,T]+(\d{1,2})[:hH](\d{2})(?::\d\d)?")
 
 
 class _Names(NamedTuple):
