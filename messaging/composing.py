@@ -15,6 +15,7 @@ from accounts.models import User, Workspace
 from contacts.models import OptOut
 from contacts.services import stopped
 from lib import gsm
+from lib.e164 import describe
 from messaging import quiet, routing
 from messaging.carrying import Load
 from messaging.connected import rouse
@@ -101,6 +102,7 @@ def create(
                 pool=route.pool,
                 any_phone=route.is_any,
                 peer=number,
+                country=describe(number)[1],
                 own=phone.address,
                 text=text,
                 encoding=length.encoding,

@@ -47,6 +47,25 @@ def explain(reason: str) -> str:
             "None of the phones it might leave by can carry it to this number. See what they may reach on "
             "their pages, under Edit, More settings."
         ),
+        Reason.NOT_A_NUMBER: _(
+            "What stood there is no phone number, so nothing was sent. Correct it where it came from, and "
+            "write again."
+        ),
+        Reason.LANDLINE: _(
+            "This number belongs to a landline, which receives no SMS. Nothing was sent. Ask the person "
+            "for a mobile number."
+        ),
+        Reason.EMPTY: _(
+            "With this person’s own data in it the text came out empty, so nothing was sent. Complete the "
+            "data, or give the text a default."
+        ),
+        Reason.BAD_TEXT: _(
+            "The text could not be made with this person’s own data, so nothing was sent. Look at what "
+            "is said below, and correct the data or the text."
+        ),
+        Reason.TOO_LATE: _(
+            "When it could have left, its time had passed for longer than was chosen. It never left."
+        ),
         Reason.PHONE_GONE: _("Its phone was deleted while it waited. It never left."),
         Reason.BY_HAND: _(
             "The provider never answered; somebody found out that it did not arrive."

@@ -167,6 +167,12 @@ def test_every_reason_is_explained_in_whole_sentences(reason: str) -> None:
     assert len(explain(reason)) > 20
 
 
+def test_reasons_of_ours_have_words_of_their_own() -> None:
+    unexplained = {reason for reason in Reason.values if explain(reason) == explain("")}
+    # Of these the provider knows no more than that.
+    assert unexplained == {Reason.NONE, Reason.NOT_KNOWN}
+
+
 def test_a_reason_we_do_not_know_is_explained_all_the_same() -> None:
     assert explain("something_new") == "The provider gave no reason."
 
