@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 
 from accounts.models import User, Workspace
 from contacts.models import Contact, Group, OptOut
+from contacts.signals import wants_no_more
 from lib.words import fold
 
 # Numbers asked for in one query; SQLite takes 32,766 variables at most, and short queries are kind.
@@ -18,12 +19,13 @@ _CHUNK = 500
 def opt_out(
     workspace: Workspace, number: str, source: str, detail: str = "", by: User | None = None
 ) -> bool:
-    """Write no more to `number` (E.164); say whether that is new. The first reason stays."""
+    """Write no more to `number` (E.164), nor what waits; say whether that is new. The first reason stays."""
     _row, new = OptOut.objects.get_or_create(
         workspace=workspace,
         number=number,
         defaults={"source": source, "detail": detail[:200], "added_by": by},
     )
+    wants_no_more.send(Workspace, workspace=workspace, number=number)
     return new
 
 

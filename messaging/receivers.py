@@ -1,4 +1,4 @@
-"""What phones tell messages: a phone can send again, or is about to be deleted."""
+"""What others tell messages: a phone can send again or is about to be deleted, somebody wants no more."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from typing import Any
 
 from django.db.models import Model
 from django.dispatch import receiver
+from django.utils import timezone
 from django.utils.translation import ngettext
 
 from accounts.models import Workspace
 from accounts.signals import workspace_deleting
+from contacts.signals import wants_no_more
 from messaging import failing_over
 from messaging.connected import rouse
-from messaging.models import IS_ROUTED, Call, Conversation, Media, Message
+from messaging.models import IS_ROUTED, Call, Conversation, Direction, Media, Message, Status
+from phones.base import Reason
 from phones.models import Phone, Pool
 from phones.pools import Use
 from phones.signals import asked_for_uses, phone_deleted, phone_ready
@@ -31,6 +34,14 @@ def send_waiting(*, phone: Phone, **_: Any) -> None:
 def leave_phone(*, phone: Phone, **_: Any) -> None:
     """Move what waits for a phone that is being deleted, or cancel it. Within its transaction."""
     failing_over.leave(phone)
+
+
+@receiver(wants_no_more)
+def keep_back(*, workspace: Workspace, number: str, **_: Any) -> None:
+    """Skip what waits for somebody who has opted out."""
+    Message.objects.filter(
+        workspace=workspace, peer=number, direction=Direction.OUT, status=Status.QUEUED
+    ).update(status=Status.SKIPPED, reason=Reason.OPTED_OUT, held=False, ended_at=timezone.now())
 
 
 @receiver(asked_for_uses)

@@ -22,7 +22,6 @@ from phones.base import (
     IncomingCall,
     IncomingSms,
     OptOutNotice,
-    Reason,
     StatusReport,
 )
 from phones.models import Phone
@@ -162,9 +161,6 @@ def write_no_more(phone: Phone, number: str, words: str) -> None:
         source=OptOut.Source.PROVIDER,
         detail=stored.text(words, 200),
     )
-    Message.objects.filter(
-        workspace=phone.workspace_id, peer=number, direction=Direction.OUT, status=Status.QUEUED
-    ).update(status=Status.SKIPPED, reason=Reason.OPTED_OUT, ended_at=timezone.now())
 
 
 def _normal(phone: Phone, address: str) -> str:
