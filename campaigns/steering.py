@@ -29,7 +29,7 @@ from lib.jobs import DEFAULT, awake, wake
 from messaging import composing, routing
 from messaging.composing import Composed
 from messaging.media import without_links
-from messaging.models import Attempt, Media, Message, Status
+from messaging.models import Attempt, Media, Message, Segment, Status
 from phones.base import Reason
 
 # Messages of one transaction; seconds of one run.
@@ -42,7 +42,7 @@ RETRIABLE = (
 # What a copy takes over.
 _COPIED = (
     "name", "text", "flash", "urgent", "who", "numbers", "sheet", "without", "without_numbers",
-    "phone", "pool", "time_zone", "own_zone", "spread", "late",
+    "only", "phone", "pool", "time_zone", "own_zone", "spread", "late",
 )  # fmt: skip
 
 
@@ -167,11 +167,11 @@ def unschedule(campaign: Campaign) -> None:
 # ---- Holding ------------------------------------------------------------------------------------
 
 
-def pause(campaign: Campaign) -> None:
+def pause(campaign: Campaign, problem: str = "") -> None:
     """Hold what has not left. What is just leaving does. Raises Refused."""
     with transaction.atomic():
-        _change(campaign, [State.RUNNING], State.PAUSED, problem="", lease_until=None)
-        _waiting(campaign).update(held=True)
+        _change(campaign, [State.RUNNING], State.PAUSED, problem=problem, lease_until=None)
+        _hold(campaign)
 
 
 def resume(campaign: Campaign) -> None:
@@ -188,13 +188,18 @@ def cancel(campaign: Campaign, by: User | None) -> None:
         states = [State.SCHEDULED, State.RUNNING, State.PAUSED]
         _change(campaign, states, State.CANCELLED, ended_at=now, lease_until=None, again={})
         # Nothing that waits at a phone may leave after this.
-        _waiting(campaign).update(held=True)
+        _hold(campaign)
     wake(go_on, campaign.pk, queue=DEFAULT)
 
 
-def _waiting(campaign: Campaign) -> QuerySet[Message]:
-    """Give what was let through to phones and has not left."""
-    return Message.objects.filter(campaign=campaign, status=Status.QUEUED, held=False)
+def _hold(campaign: Campaign) -> None:
+    """Hold what was let through to phones; what is just leaving, in case that it comes back."""
+    waiting = Message.objects.filter(
+        campaign=campaign, status__in=[Status.QUEUED, Status.SENDING], held=False
+    )
+    # In the order in which results are recorded: two that change the same rows must not deadlock.
+    list(waiting.select_for_update().order_by("pk").values_list("pk", flat=True))
+    waiting.update(held=True)
 
 
 def _change(campaign: Campaign, states: Sequence[State], to: State, **fields: Any) -> None:
@@ -220,6 +225,14 @@ def retry(campaign: Campaign, reasons: Sequence[str], by: User | None) -> None:
     wanted = [str(reason) for reason in reasons if reason in RETRIABLE]
     if not failures(campaign, wanted).exists():
         raise Refused(_("There is nothing left that could be tried again."))
+    if (
+        Judge.route_of(campaign).is_any
+        and failures(campaign, wanted).exclude(any_phone=True).exists()
+    ):
+        words = _(
+            "The group of phones that it left by was deleted. Copy it, and choose another one."
+        )
+        raise Refused(words)
     again = {
         "before": timezone.now().isoformat(),
         "reasons": wanted,
@@ -281,6 +294,12 @@ def _retry_some(campaign: Campaign) -> int:
     by = campaign.again.get("by")
     now = timezone.now()
     with transaction.atomic():
+        # Cancelled or asked for anew meanwhile, it is somebody else's.
+        mine = Campaign.objects.exclude(state__in=ENDED).filter(
+            pk=campaign.pk, again=campaign.again
+        )
+        if not mine.select_for_update(no_key=True).exists():
+            return 0
         failed = failures(campaign, campaign.again.get("reasons", ())).filter(ended_at__lte=before)
         rows = dict(
             failed.select_for_update().order_by("pk").values_list("pk", "phone_id")[:_BATCH]
@@ -294,11 +313,16 @@ def _retry_some(campaign: Campaign) -> int:
             lease_until=None,
             attempts=0,
             ended_at=None,
-            provider_id="",
             reason=Reason.NONE,
             code="",
             words="",
         )
+        # It keeps its provider's name for it: what turns out to have arrived is not sent again. Of
+        # several segments each had its own, and what became of those says nothing of the next ones.
+        pieces = Segment.objects.filter(message__in=rows)
+        parted = list(pieces.values_list("message", flat=True).distinct())
+        Message.objects.filter(pk__in=parted).update(provider_id="")
+        pieces.delete()
         person = User.objects.filter(pk=by).first() if by else None
         Attempt.objects.bulk_create(
             [
@@ -308,7 +332,7 @@ def _retry_some(campaign: Campaign) -> int:
             batch_size=500,
         )
         if not rows:
-            Campaign.objects.filter(pk=campaign.pk, again=campaign.again).update(again={})
+            mine.update(again={})
     return len(rows)
 
 

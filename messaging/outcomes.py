@@ -215,6 +215,7 @@ _ASSIGN = f"""
     code = CASE WHEN {_COUNTS} THEN v.code ELSE m.code END,
     words = CASE WHEN {_COUNTS} THEN v.words ELSE m.words END,
     ended_at = CASE WHEN {_COUNTS} THEN v.ended_at ELSE m.ended_at END,
+    held = m.held AND CASE WHEN {_COUNTS} THEN v.status ELSE m.status END = 'queued',
     claim = CASE WHEN v.status = 'queued' THEN NULL ELSE m.claim END,
     lease_until = CASE WHEN v.status = 'queued' THEN NULL ELSE m.lease_until END,
     not_before = COALESCE(v.not_before, m.not_before),

@@ -95,7 +95,7 @@ def _hold(phone: Phone, pks: Sequence[int], later: Mapping[int, datetime]) -> in
         queued = Message.objects.select_for_update().filter(
             pk__in=pks, phone=phone, status=Status.QUEUED
         )
-        held = list(queued.values_list("pk", flat=True))
+        held = list(queued.order_by("pk").values_list("pk", flat=True))
         for until in {later[pk] for pk in held}:
             these = [pk for pk in held if later[pk] == until]
             Message.objects.filter(pk__in=these).update(send_at=until, not_before=until)

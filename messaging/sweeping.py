@@ -50,6 +50,8 @@ def end_leases() -> int:
 def _end_lease(message: Message) -> bool:
     now = timezone.now()
     verdict = unknown(message.attempts, message.phone, now, Reason.WORKER_LOST)
+    # What comes back stays held where its campaign was stopped; what does not is no campaign's any more.
+    freed = {"held": False} if verdict.status == Status.UNKNOWN else {}
     with transaction.atomic():
         changed = Message.objects.filter(
             pk=message.pk, status=Status.SENDING, claim=message.claim, lease_until__lt=now
@@ -59,6 +61,7 @@ def _end_lease(message: Message) -> bool:
             not_before=verdict.not_before or message.not_before,
             attempts=message.attempts + verdict.counts,
             ended_at=now if verdict.status == Status.UNKNOWN else None,
+            **freed,
         )
         if changed:
             Attempt.objects.create(
