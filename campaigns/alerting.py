@@ -1,4 +1,4 @@
-"""Mails about campaigns that stopped by themselves."""
+"""Campaigns that stop by themselves: the reason, and a mail about it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,27 @@ from django.core.mail import EmailMessage
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from campaigns.models import Campaign, State
+from campaigns.models import LIVE, Campaign, State
+from lib.jobs import enqueue
 
 logger = logging.getLogger(__name__)
+
+
+def stop(campaign: Campaign, problem: str) -> None:
+    """Pause a campaign that cannot go on, with the reason; what exists of it waits."""
+    live = Campaign.objects.filter(pk=campaign.pk, state__in=LIVE)
+    if live.update(state=State.PAUSED, problem=problem[:500], lease_until=None):
+        enqueue(stopped, campaign.pk)
+
+
+def no_phone() -> str:
+    return _("There is no phone to send through. Choose one, then continue.")
+
+
+def spoken_to(campaign: Campaign) -> translation.override:
+    """Speak the language of whoever wrote it: they read what jobs and the tick write down."""
+    language = campaign.created_by.language if campaign.created_by else ""
+    return translation.override(language or settings.LANGUAGE_CODE)
 
 
 def stopped(campaign_id: int) -> None:

@@ -15,19 +15,18 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from campaigns import alerting, feeding, sources, texts, when
 from campaigns.judging import Judge, Judged
-from campaigns.models import LIVE, Campaign, State
+from campaigns.models import Campaign, State
 from campaigns.sources import Place
 from contacts.importing.reading import Unreadable
 from lib import bulk
-from lib.jobs import DEFAULT, awake, enqueue, stopping, wake
+from lib.jobs import DEFAULT, awake, stopping, wake
 from messaging.conversations import existing, note_written
 from messaging.models import Direction, Media, Message, Status
 from phones.models import Phone
@@ -71,17 +70,20 @@ def run(pk: int) -> None:
     campaign = Campaign.objects.select_related(
         "workspace", "created_by", "sheet", "phone", "pool"
     ).get(pk=pk)
-    language = (campaign.created_by.language if campaign.created_by else "") or ""
-    with translation.override(language or settings.LANGUAGE_CODE):
+    with alerting.spoken_to(campaign):
+        # Whom to leave out must be known to the last, and so must whom to reach.
+        if problems := sources.broken(campaign):
+            alerting.stop(campaign, problems[0])
+            return
         try:
             is_whole = _Expansion(campaign, until).go_on()
         except _TakenOver:
             return
         except (Unreadable, texts.Bad, _NoPhone) as error:
-            _stop(campaign, str(error))
+            alerting.stop(campaign, str(error))
             return
         except Exception:
-            _stop(campaign, _("Something went wrong on our side. Continue to try again."))
+            alerting.stop(campaign, _("Something went wrong on our side. Continue to try again."))
             raise
     if is_whole:
         Campaign.objects.filter(pk=pk).update(expanded_at=timezone.now(), lease_until=None)
@@ -89,13 +91,6 @@ def run(pk: int) -> None:
     else:
         Campaign.objects.filter(pk=pk, lease_until__isnull=False).update(lease_until=None)
         wake(run, pk, queue=DEFAULT)
-
-
-def _stop(campaign: Campaign, problem: str) -> None:
-    """Pause a campaign that cannot go on, with the reason; what exists of it waits."""
-    live = Campaign.objects.filter(pk=campaign.pk, state__in=LIVE)
-    if live.update(state=State.PAUSED, problem=problem[:500], lease_until=None):
-        enqueue(alerting.stopped, campaign.pk)
 
 
 class _NoPhone(Exception):
@@ -150,7 +145,7 @@ class _Expansion:
         """Give the phone that messages name until they are given theirs."""
         found = self.judge.phones
         if not found:
-            raise _NoPhone(_("There is no phone to send through. Choose one, then continue."))
+            raise _NoPhone(alerting.no_phone())
         return found[0], tariff_of(found[0]) if self.judge.is_priced else Tariff({})
 
     def _store(self, place: Place, judged: Sequence[Judged]) -> None:

@@ -14,18 +14,20 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from campaigns import tallying
+from campaigns import alerting, tallying
 from campaigns.judging import Judge
 from campaigns.models import Campaign, State
+from contacts.services import opted_out
 from lib import bulk
 from lib.jobs import DEFAULT, awake, wake
-from messaging import quiet, routing
+from messaging import media, quiet, routing
 from messaging.carrying import Load
 from messaging.connected import rouse
 from messaging.models import Message, Status
+from messaging.quiet import Quiet
 from messaging.routing import Candidate, Route
 from phones.base import Reason
 from phones.models import Phone, Unit
@@ -54,12 +56,17 @@ def wake_all() -> int:
 def feed(pk: int) -> int:
     """Give one campaign its share now; give how many messages were let through. A job."""
     awake(feed, pk)
-    related = Campaign.objects.select_related("workspace", "phone", "pool")
+    related = Campaign.objects.select_related("workspace", "created_by", "phone", "pool")
     campaign = related.filter(pk=pk, state=State.RUNNING).first()
     if campaign is None:
         return 0
     route = Judge.route_of(campaign)
     found = routing.candidates(campaign.workspace, route)
+    if all(item.phone.is_deleted for item in found):
+        if _due(campaign, timezone.now(), None).exists():
+            with alerting.spoken_to(campaign):
+                alerting.stop(campaign, alerting.no_phone())
+        return 0
     room = _room(campaign, found)
     done = seen = 0
     place: _Place | None = None
@@ -73,12 +80,24 @@ def feed(pk: int) -> int:
 
 def _room(campaign: Campaign, found: Sequence[Candidate]) -> dict[int, int]:
     """Say how many more messages each phone may be given by this campaign: {phone's id: messages}."""
-    running = Campaign.objects.filter(workspace=campaign.workspace, state=State.RUNNING).count()
+    now = timezone.now()
+    due = Message.objects.filter(
+        campaign=OuterRef("pk"), held=True, status=Status.QUEUED, send_at__lte=now
+    )
+    running = Campaign.objects.filter(
+        Exists(due), workspace=campaign.workspace, state=State.RUNNING
+    ).count()
     room = {}
     for phone in (item.phone for item in found if not item.closed and not item.phone.is_deleted):
         window = min(MOST, max(LEAST, int(phone.rate * WINDOW)))
         share = max(1, window // max(1, running))
-        waiting = Message.objects.filter(phone=phone, status=Status.QUEUED, held=False)
+        # What waits there for its next try, or for a morning, takes nobody's place.
+        waiting = Message.objects.filter(
+            phone=phone,
+            status=Status.QUEUED,
+            held=False,
+            not_before__lte=now + timedelta(seconds=WINDOW),
+        )
         everybodys = _count(waiting.exclude(campaign=None), window)
         own = _count(waiting.filter(campaign=campaign), share) if running > 1 else 0
         room[phone.pk] = max(0, min(window - everybodys, share - own))
@@ -105,17 +124,32 @@ def _portion(
     now = timezone.now()
     with transaction.atomic():
         mine = Campaign.objects.filter(pk=campaign.pk, state=State.RUNNING)
-        if not mine.select_for_update().exists():
+        if not mine.select_for_update(no_key=True).exists():
             return 0, 0, None
         rows = list(_due(campaign, now, after)[:_CHUNK])
-        later = _kept_quiet(campaign, rows, now)
-        loads = [(row.pk, row.peer, _load(campaign, row)) for row in rows if row.pk not in later]
+        hours = None if campaign.urgent else quiet.of(campaign.workspace)
+        later = _kept_quiet(hours, rows, now)
+        stopped = opted_out(campaign.workspace, [row.peer for row in rows])
+        loads = [
+            (row.pk, row.peer, _load(campaign, row))
+            for row in rows
+            if row.pk not in later and row.peer not in stopped
+        ]
+        if routing.links(found):
+            # What was written as a picture is never sent without it.
+            lost = [pk for pk, _peer, load in loads if load.picture]
+            loads = [load for load in loads if not load[2].picture]
+        else:
+            lost = []
         where = routing.assign(campaign.workspace, route, loads, room=room, found=found)
         later |= {pk: a.until for pk, a in where.items() if a.until and a.until > now + _SOON}
         let = {pk: assigned.phone for pk, assigned in where.items() if assigned.phone}
-        _let_through({row.pk: row for row in rows}, let, now)
+        _let_through({row.pk: row for row in rows}, let, hours, now)
         _put_off(later)
-        _give_up([pk for pk, assigned in where.items() if assigned.is_hopeless], now)
+        _skip([row.pk for row in rows if row.peer in stopped], Reason.OPTED_OUT, now)
+        # Nobody can reach them any more, since the phones were changed.
+        lost += [pk for pk, assigned in where.items() if assigned.is_hopeless]
+        _skip(lost, Reason.NO_PHONE, now)
     for phone in let.values():
         room[phone.pk] -= 1
     for phone in {phone.pk: phone for phone in let.values()}.values():
@@ -150,21 +184,21 @@ def _due(campaign: Campaign, now: datetime, after: _Place | None) -> QuerySet[Me
 
 
 def _load(campaign: Campaign, row: Message) -> Load:
-    return Load(row.text, picture=campaign.has_picture, flash=row.flash)
+    picture = campaign.has_picture and not media.is_linked(row.text)
+    return Load(row.text, picture=picture, flash=row.flash)
 
 
-def _kept_quiet(campaign: Campaign, rows: Sequence[Message], now: datetime) -> dict[int, datetime]:
+def _kept_quiet(hours: Quiet | None, rows: Sequence[Message], now: datetime) -> dict[int, datetime]:
     """Give {message: when quiet hours end where its number is}."""
-    if campaign.urgent:
-        return {}
-    hours = quiet.of(campaign.workspace)
     if not hours:
         return {}
     ends = {row.pk: hours.allowed_at(row.country, now, row.peer) for row in rows}
     return {pk: end for pk, end in ends.items() if end > now}
 
 
-def _let_through(rows: Mapping[int, Message], let: Mapping[int, Phone], now: datetime) -> None:
+def _let_through(
+    rows: Mapping[int, Message], let: Mapping[int, Phone], hours: Quiet | None, now: datetime
+) -> None:
     tariffs: dict[int, Tariff] = {}
     values = []
     for pk, phone in let.items():
@@ -176,14 +210,18 @@ def _let_through(rows: Mapping[int, Message], let: Mapping[int, Phone], now: dat
             price = tariffs[phone.pk].price_of(row.peer)
             cost = price.amount * row.segments if price else None
             currency = price.currency if price else ""
-        values.append((pk, phone.pk, phone.address, max(now, row.not_before), cost, currency))
+        # What was wanted in quiet hours, and leaves after them, is wanted now: the next ones hold it.
+        is_late = hours and hours.allowed_at(row.country, row.send_at, row.peer) > row.send_at
+        wanted, not_before = now if is_late else row.send_at, max(now, row.not_before)
+        values.append((pk, phone.pk, phone.address, wanted, not_before, cost, currency))
     bulk.update(
         Message,
-        ("id", "phone", "own", "not_before", "cost", "currency"),
+        ("id", "phone", "own", "send_at", "not_before", "cost", "currency"),
         values,
         assign="""
-            held = %s, phone_id = v.phone_id, own = v.own, not_before = v.not_before, cost = v.cost,
-            currency = COALESCE(v.currency, m.currency),
+            held = %s, phone_id = v.phone_id, own = v.own, send_at = v.send_at,
+            not_before = v.not_before, cost = v.cost, currency = COALESCE(v.currency, m.currency),
+            provider_id = CASE WHEN v.phone_id = m.phone_id THEN m.provider_id ELSE '' END,
             cost_is_estimate = CASE WHEN v.phone_id = m.phone_id THEN m.cost_is_estimate
                 ELSE v.cost IS NOT NULL END
         """,
@@ -200,11 +238,10 @@ def _put_off(later: Mapping[int, datetime]) -> None:
         Message.objects.filter(pk__in=pks, held=True, status=Status.QUEUED).update(send_at=until)
 
 
-def _give_up(pks: Sequence[int], now: datetime) -> None:
-    """Skip whom no phone can reach any more, since the phones were changed."""
+def _skip(pks: Sequence[int], reason: Reason, now: datetime) -> None:
     if pks:
         Message.objects.filter(pk__in=pks, held=True, status=Status.QUEUED).update(
-            status=Status.SKIPPED, reason=Reason.NO_PHONE, held=False, ended_at=now
+            status=Status.SKIPPED, reason=reason, held=False, ended_at=now
         )
 
 

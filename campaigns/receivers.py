@@ -1,19 +1,31 @@
-"""What campaigns tell of the groups of phones that they leave by."""
+"""What campaigns tell of the groups of phones that they leave by, and that they heed archiving."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from django.dispatch import receiver
 from django.utils.translation import gettext as _
 
-from campaigns.models import ENDED, Campaign
+from accounts.models import Workspace
+from accounts.signals import workspace_archived
+from campaigns import steering
+from campaigns.models import ENDED, Campaign, State
 from phones.models import Pool
 from phones.pools import Use
 from phones.signals import asked_for_uses
 
 # Campaigns that are named.
 _MOST = 20
+
+
+@receiver(workspace_archived)
+def pause_campaigns(*, workspace: Workspace, **_named: Any) -> None:
+    """Let nothing go on by itself, should the workspace be opened again in a year."""
+    for campaign in Campaign.objects.filter(workspace=workspace, state=State.RUNNING):
+        with suppress(steering.Refused):
+            steering.pause(campaign, _("The workspace was archived."))
 
 
 @receiver(asked_for_uses)

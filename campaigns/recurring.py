@@ -251,7 +251,9 @@ def _only(recurrence: Recurrence, occurrence: datetime) -> dict[str, Any]:
 def make_due(now: datetime | None = None) -> int:
     """Settle the occurrences whose time has come; give how many campaigns were made. A duty of the tick."""
     now = now or timezone.now()
-    due = Recurrence.objects.filter(make_at__lte=now, paused_at=None, ended_at=None)
+    due = Recurrence.objects.filter(
+        make_at__lte=now, paused_at=None, ended_at=None, workspace__archived_at=None
+    )
     made = 0
     for recurrence in due.select_related("pattern", "workspace", "created_by").order_by("make_at"):
         person = recurrence.created_by

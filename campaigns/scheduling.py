@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db.models import Q
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from campaigns import steering
+from campaigns.alerting import spoken_to
 from campaigns.models import Campaign, State
 from campaigns.when import is_too_late, starts_at
 from lib import zones
@@ -27,25 +27,20 @@ def start_due(now: datetime | None = None) -> int:
     """Start the campaigns whose time has come; give how many. A duty of the tick.
 
     What cannot start says why and is tried again; later than its `late` hours it is cancelled. Runs of
-    something that was paused wait.
+    something that was paused wait, and so does all of an archived workspace.
     """
     now = now or timezone.now()
     soon = Q(send_at__lte=now) | Q(own_zone=True, send_at__lte=now + _A_DAY_ON_EARTH)
     waiting = Campaign.objects.filter(soon, state=State.SCHEDULED).order_by("send_at", "pk")
     waiting = waiting.exclude(recurrence__paused_at__isnull=False)
+    waiting = waiting.filter(workspace__archived_at=None)
     started = 0
     for campaign in waiting.select_related("workspace", "created_by", "started_by", "sheet"):
         begins = starts_at(campaign)
         if campaign.send_at and begins and begins <= now:
-            with _spoken_to(campaign):
+            with spoken_to(campaign):
                 started += _start(campaign, campaign.send_at, now)
     return started
-
-
-def _spoken_to(campaign: Campaign) -> translation.override:
-    """Speak the language of whoever wrote it: they read what the tick writes down."""
-    language = campaign.created_by.language if campaign.created_by else ""
-    return translation.override(language or settings.LANGUAGE_CODE)
 
 
 def _start(campaign: Campaign, due: datetime, now: datetime) -> bool:

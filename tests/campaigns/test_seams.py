@@ -1,0 +1,331 @@
+"""Where the parts meet: whatever changes while a campaign runs, nobody gets what they should not."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
+from typing import Any
+from unittest.mock import patch
+from zoneinfo import ZoneInfo
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from accounts import administering
+from accounts.models import User, Workspace
+from campaigns import expanding, feeding, scheduling, steering
+from campaigns.judging import Judge
+from campaigns.models import Campaign, State
+from contacts.models import Group
+from contacts.services import opt_out
+from messaging import quiet, reporting, sending, sweeping
+from messaging.models import Media, Message, QuietHours, Segment
+from messaging.outcomes import Outcome, record
+from phones.base import Delivery, Sent, StatusReport, Temporary
+from phones.models import Phone, Pool, PoolPhone
+from tests.campaigns.conftest import by_state, messages, work
+from tests.contacts.cast import contact
+from tests.messaging.conftest import number
+
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
+
+Begin = Callable[..., Campaign]
+
+
+# ---- Opting out ---------------------------------------------------------------------------------
+
+
+def test_who_opts_out_while_held_gets_nothing(
+    begin: Begin, workspace: Workspace, send: Callable[[], None]
+) -> None:
+    campaign = begin()
+    expanding.run(campaign.pk)
+
+    opt_out(workspace, number(2), source="person")
+    work(campaign)
+    send()
+
+    assert [(m.status, m.reason) for m in messages(campaign)] == [
+        ("sent", ""),
+        ("skipped", "opted_out"),
+        ("sent", ""),
+    ]
+
+
+def test_who_opts_out_while_it_waits_at_a_phone_gets_nothing(
+    begin: Begin, workspace: Workspace, send: Callable[[], None]
+) -> None:
+    campaign = work(begin())
+
+    opt_out(workspace, number(2), source="person")
+    send()
+
+    assert by_state(campaign) == {"sent": 2, "skipped": 1}
+
+
+def test_who_opts_out_between_judgement_and_row_gets_nothing(
+    begin: Begin, workspace: Workspace, send: Callable[[], None]
+) -> None:
+    campaign = begin()
+    judge = Judge.__call__
+
+    def slow(self: Any, recipients: Any) -> Any:
+        judged = judge(self, recipients)
+        opt_out(workspace, number(2), source="person")
+        return judged
+
+    with patch.object(Judge, "__call__", slow):
+        expanding.run(campaign.pk)
+    work(campaign)
+    send()
+
+    assert by_state(campaign) == {"sent": 2, "skipped": 1}
+
+
+# ---- Pausing and cancelling what is just leaving ------------------------------------------------
+
+
+def come_back(line: Phone, run: uuid.UUID, claimed: Any) -> None:
+    record(run, line, [Outcome(message, error=Temporary("Busy")) for message in claimed])
+    Message.objects.update(not_before=timezone.now())
+
+
+def test_what_was_leaving_at_the_pause_and_comes_back_waits(begin: Begin, line: Phone) -> None:
+    campaign, run = work(begin()), uuid.uuid4()
+    claimed = sending.claim(line, run, 10)
+
+    steering.pause(campaign)
+    come_back(line, run, claimed)
+
+    assert not sending.due(line).exists()
+    steering.resume(campaign)
+    work(campaign)
+    assert sending.due(line).count() == 3
+
+
+def test_what_was_leaving_at_the_end_and_comes_back_is_cancelled(
+    begin: Begin, line: Phone, bob: User
+) -> None:
+    campaign, run = work(begin()), uuid.uuid4()
+    claimed = sending.claim(line, run, 10)
+
+    steering.cancel(campaign, bob)
+    come_back(line, run, claimed)
+    assert not sending.due(line).exists()
+    assert steering.go_on_all() == 1
+    work(campaign)
+
+    assert by_state(campaign) == {"cancelled": 3}
+
+
+def test_what_was_leaving_at_the_pause_and_left_is_held_no_more(begin: Begin, line: Phone) -> None:
+    campaign, run = work(begin()), uuid.uuid4()
+    first, *others = sending.claim(line, run, 10)
+
+    steering.pause(campaign)
+    record(run, line, [Outcome(first, sent=Sent("A1"))])
+    Message.objects.filter(status="sending").update(lease_until=timezone.now())
+    sweeping.end_leases()
+
+    assert len(others) == 2
+    assert by_state(campaign) == {"sent": 1, "unknown": 2}
+    assert not Message.objects.filter(held=True).exists()
+
+
+# ---- What is gone -------------------------------------------------------------------------------
+
+
+def test_a_campaign_whose_phone_is_gone_says_so(begin: Begin, bob: User) -> None:
+    campaign = work(begin())
+    Message.objects.update(status="failed", reason="expired", ended_at=timezone.now())
+    work(campaign)
+    Phone.objects.update(deleted_at=timezone.now())
+
+    steering.retry(campaign, ["expired"], bob)
+    work(campaign)
+
+    assert campaign.state == State.PAUSED
+    assert "no phone" in campaign.problem
+
+
+def test_what_failed_by_a_group_that_is_gone_does_not_leave_by_any_phone(
+    begin: Begin, workspace: Workspace, line: Phone, bob: User
+) -> None:
+    pool = Pool.objects.create(workspace=workspace, name="Fast", folded="fast")
+    PoolPhone.objects.create(pool=pool, phone=line)
+    campaign = work(begin(phone=None, pool=pool))
+    Message.objects.update(status="failed", reason="expired", ended_at=timezone.now())
+    work(campaign)
+    assert campaign.state == State.DONE
+    pool.delete()
+    campaign.refresh_from_db()
+
+    with pytest.raises(steering.Refused, match="group of phones"):
+        steering.retry(campaign, ["expired"], bob)
+
+
+@pytest.mark.parametrize("part", ["who", "without"])
+def test_without_a_group_that_it_names_it_goes_no_further(
+    begin: Begin, workspace: Workspace, part: str
+) -> None:
+    staff = Group.objects.create(workspace=workspace, name="Staff", folded="staff")
+    staff.contacts.set([contact(workspace, f"Person {n}", number(n)) for n in range(25, 30)])
+    numbers = [number(i) for i in range(30)]
+    campaign = begin(numbers=numbers, **{part: [f"g{staff.pk}"]})
+    with patch.object(expanding, "_CHUNK", 10), patch.object(expanding, "_RUN", 0):
+        expanding.run(campaign.pk)
+
+    staff.delete()
+    work(campaign)
+
+    assert campaign.state == State.PAUSED
+    assert "group" in campaign.problem
+    assert len(messages(campaign)) == 10
+
+
+def test_a_picture_is_never_left_behind(
+    begin: Begin, workspace: Workspace, scripted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = begin()
+    campaign.media.add(Media.objects.create(workspace=workspace, content_type="image/png"))
+    expanding.run(campaign.pk)
+    lacks = feeding.routing.carrying.lacks
+    monkeypatch.setattr(feeding.routing.carrying, "lacks", lambda phone: [*lacks(phone), "mms_out"])
+
+    work(campaign)
+
+    assert {(m.status, m.reason) for m in messages(campaign)} == {("skipped", "no_phone")}
+
+
+def test_an_archived_workspace_starts_nothing_and_its_campaigns_wait(
+    begin: Begin, draft: Begin, workspace: Workspace, line: Phone, bob: User
+) -> None:
+    running = work(begin())
+    later = draft(send_at=timezone.now() + timedelta(minutes=1))
+    steering.start(later, bob)
+
+    administering.archive(workspace)
+    with time_machine.travel(timezone.now() + timedelta(minutes=2)):
+        assert scheduling.start_due() == 0
+    administering.restore(workspace)
+    Phone.objects.update(paused_at=None)
+    running.refresh_from_db()
+
+    assert running.state == State.PAUSED
+    assert "archived" in running.problem
+    assert not sending.due(line).exists()
+
+
+# ---- Copies -------------------------------------------------------------------------------------
+
+
+def test_a_copy_reaches_nobody_else(draft: Begin, bob: User) -> None:
+    rule = {"field": "birthdate", "operator": "=", "value": "2026-11-21"}
+    campaign = draft(only=rule)
+
+    assert steering.duplicate(campaign, bob).only == rule
+
+
+# ---- The right time, and no waiting for others --------------------------------------------------
+
+
+def test_what_a_phone_cannot_send_for_now_takes_no_place(begin: Begin, line: Phone) -> None:
+    Phone.objects.update(rate=0.1)
+    campaign = begin(numbers=[number(i) for i in range(30)])
+    expanding.run(campaign.pk)
+    assert feeding.feed(campaign.pk) == feeding.LEAST
+
+    Message.objects.filter(held=False).update(not_before=timezone.now() + timedelta(hours=9))
+
+    assert feeding.feed(campaign.pk) == 30 - feeding.LEAST
+
+
+def test_campaigns_that_wait_for_their_time_take_no_share(begin: Begin, line: Phone) -> None:
+    Phone.objects.update(rate=1)
+    idle = begin()
+    expanding.run(idle.pk)
+    Message.objects.update(send_at=timezone.now() + timedelta(hours=1))
+    campaign = begin(numbers=[number(i) for i in range(40)])
+    expanding.run(campaign.pk)
+
+    assert feeding.feed(campaign.pk) == feeding.WINDOW
+
+
+def test_what_was_wanted_at_night_and_leaves_by_day_heeds_the_next_night(
+    begin: Begin, workspace: Workspace, line: Phone
+) -> None:
+    QuietHours.objects.create(
+        workspace=workspace, begins=time(20), ends=time(8), days=list(range(7))
+    )
+    night = datetime(2026, 11, 20, 22, tzinfo=ZoneInfo("Europe/Paris"))
+    quiet._kept.clear()
+    with time_machine.travel(night, tick=False):
+        campaign = begin()
+        expanding.run(campaign.pk)
+        steering.pause(campaign)
+    with time_machine.travel(night + timedelta(hours=14), tick=False):
+        steering.resume(campaign)
+        assert feeding.feed(campaign.pk) == 3
+    with time_machine.travel(night + timedelta(hours=24), tick=False):
+        assert sending.claim(line, uuid.uuid4(), 10) == []
+
+
+# ---- Again --------------------------------------------------------------------------------------
+
+
+def failed_once(begin: Begin, line: Phone, bob: User, sent: Sent) -> tuple[Campaign, Message]:
+    """Send to one person, hear that it failed, and ask for another try, which is held."""
+    campaign, run = work(begin(numbers=[number(1)])), uuid.uuid4()
+    record(run, line, [Outcome(message, sent=sent) for message in sending.claim(line, run, 1)])
+    names = sent.provider_ids or (sent.provider_id,)
+    reporting.apply(
+        line, [StatusReport(Delivery.FAILED, provider_id=n, reason="expired") for n in names]
+    )
+    work(campaign)
+    steering.retry(campaign, ["expired"], bob)
+    steering.go_on(campaign.pk)
+    (message,) = messages(campaign)
+    assert message.status == "queued"
+    return campaign, message
+
+
+def test_what_arrives_after_all_is_not_sent_again(begin: Begin, line: Phone, bob: User) -> None:
+    campaign, _message = failed_once(begin, line, bob, Sent("A1"))
+
+    reporting.apply(line, [StatusReport(Delivery.DELIVERED, provider_id="A1")])
+    work(campaign)
+
+    assert by_state(campaign) == {"delivered": 1}
+    assert not sending.due(line).exists()
+
+
+def test_another_phone_is_not_asked_for_the_name_of_the_first(
+    begin: Begin, workspace: Workspace, line: Phone, bob: User
+) -> None:
+    campaign, _message = failed_once(begin, line, bob, Sent("A1"))
+    other = Phone.objects.create(workspace=workspace, type="scripted", name="Other", settings={})
+    Campaign.objects.update(phone=other)
+
+    work(campaign)
+
+    (message,) = messages(campaign)
+    assert (message.phone, message.provider_id) == (other, "")
+
+
+def test_segments_of_the_first_try_say_nothing_of_the_second(
+    begin: Begin, line: Phone, bob: User
+) -> None:
+    campaign, message = failed_once(begin, line, bob, Sent("A1", provider_ids=("A1", "A2")))
+    work(campaign)
+    run = uuid.uuid4()
+    (claimed,) = sending.claim(line, run, 1)
+    record(run, line, [Outcome(claimed, sent=Sent("B1", provider_ids=("B1", "B2")))])
+
+    reporting.apply(
+        line, [StatusReport(Delivery.DELIVERED, provider_id=name) for name in ("B1", "B2")]
+    )
+
+    assert by_state(campaign) == {"delivered": 1}
+    assert Segment.objects.filter(message=message).count() == 2
