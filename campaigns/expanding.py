@@ -27,6 +27,7 @@ from campaigns.sources import Place
 from contacts.importing.reading import Unreadable
 from lib import bulk
 from lib.jobs import DEFAULT, awake, stopping, wake
+from lib.stored import DatabaseAway
 from messaging.conversations import existing, note_written
 from messaging.models import Direction, Media, Message, Status
 from phones.models import Phone
@@ -82,6 +83,8 @@ def run(pk: int) -> None:
         except (Unreadable, texts.Bad, _NoPhone) as error:
             alerting.stop(campaign, str(error))
             return
+        except DatabaseAway:
+            raise  # the lease ends, and the tick takes it up again
         except Exception:
             alerting.stop(campaign, _("Something went wrong on our side. Continue to try again."))
             raise

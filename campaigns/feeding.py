@@ -259,6 +259,7 @@ def finish() -> int:
 
 def _finish(campaign: Campaign) -> None:
     with transaction.atomic():
-        mine = Campaign.objects.select_for_update().filter(pk=campaign.pk, state=State.RUNNING)
+        mine = Campaign.objects.filter(pk=campaign.pk, state=State.RUNNING, again={})
+        mine = mine.select_for_update(no_key=True)
         if mine.exists() and not tallying.figures_of(campaign).open:
             mine.update(state=State.DONE, ended_at=timezone.now())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -21,7 +22,7 @@ from accounts.models import User, Workspace
 from campaigns import expanding, rehearsing, sources, texts, when
 from campaigns.fields import offered
 from campaigns.judging import Judge
-from campaigns.models import EDITABLE, ENDED, Campaign, Recurrence, State
+from campaigns.models import EDITABLE, ENDED, LIVE, Campaign, Recurrence, State
 from campaigns.sources import Place, Recipient
 from contacts.models import Contact
 from lib.e164 import describe
@@ -70,8 +71,8 @@ def save(campaign: Campaign, **fields: Any) -> None:
         return
     if campaign.pk and Recurrence.objects.running().filter(pattern=campaign).exists():
         raise Refused(_("Its runs are copied from this: pause it before you change it."))
-    # The clock of a database may show less than ours: two saves must never look like one.
-    now = max(timezone.now(), campaign.updated_at)
+    # A clock may step back: two saves must never look like one.
+    now = max(timezone.now(), campaign.updated_at + timedelta(microseconds=1))
     void: dict[str, Any] = {"updated_at": now, "plan": {}, "planned_at": None, "lease_until": None}
     if changed == ["name"]:
         void = {"updated_at": now} if not campaign.lease_until else {}
@@ -86,8 +87,9 @@ def save(campaign: Campaign, **fields: Any) -> None:
 
 def set_media(campaign: Campaign, media: Sequence[Media]) -> None:
     """Change the pictures of a draft. Raises Refused."""
-    save(campaign, updated_at=timezone.now())
-    campaign.media.set(media)
+    with transaction.atomic():
+        save(campaign, updated_at=timezone.now())
+        campaign.media.set(media)
     campaign.__dict__.pop("has_picture", None)
 
 
@@ -251,7 +253,7 @@ def go_on_all() -> int:
     """Wake what touches many messages and is not done. A duty of the tick."""
     held = Message.objects.filter(campaign=OuterRef("pk"), held=True, status=Status.QUEUED)
     cancelled = Campaign.objects.filter(Exists(held), state=State.CANCELLED)
-    again = Campaign.objects.exclude(again={}).exclude(state__in=ENDED)
+    again = Campaign.objects.filter(state__in=LIVE).exclude(again={})
     left = {*cancelled.values_list("pk", flat=True), *again.values_list("pk", flat=True)}
     for pk in left:
         wake(go_on, pk, queue=DEFAULT)

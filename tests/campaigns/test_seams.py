@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
+from django.db import OperationalError
 from django.utils import timezone
 
 from accounts import administering
@@ -329,3 +330,58 @@ def test_segments_of_the_first_try_say_nothing_of_the_second(
 
     assert by_state(campaign) == {"delivered": 1}
     assert Segment.objects.filter(message=message).count() == 2
+
+
+# ---- At the same time ---------------------------------------------------------------------------
+
+
+def test_a_database_that_is_away_stops_no_campaign(begin: Begin) -> None:
+    campaign = begin()
+
+    with (
+        patch.object(expanding._Expansion, "_store", side_effect=OperationalError("deadlock")),
+        pytest.raises(OperationalError),
+    ):
+        expanding.run(campaign.pk)
+    Campaign.objects.filter(pk=campaign.pk).update(lease_until=timezone.now())
+    work(campaign)
+
+    assert campaign.state == State.RUNNING
+    assert len(messages(campaign)) == 3
+
+
+def test_what_is_to_be_tried_again_keeps_a_campaign_from_its_end(begin: Begin, bob: User) -> None:
+    campaign = work(begin())
+    Message.objects.update(status="failed", reason="expired", ended_at=timezone.now())
+    finish = feeding._finish
+
+    def late(campaign: Campaign) -> None:
+        steering.retry(campaign, ["expired"], bob)
+        finish(campaign)
+
+    with patch.object(feeding, "_finish", late):
+        feeding.finish()
+    work(campaign)
+
+    assert by_state(campaign) == {"queued": 3}
+    assert campaign.state == State.RUNNING
+
+
+def test_a_clock_that_steps_back_hides_no_change(draft: Begin, bob: User) -> None:
+    campaign = draft()
+    seen = Campaign.objects.get(pk=campaign.pk)
+
+    with time_machine.travel(timezone.now() - timedelta(hours=1)):
+        steering.save(campaign, text="Another text")
+
+    with pytest.raises(steering.Refused, match="meanwhile"):
+        steering.start(seen, bob)
+
+
+def test_pictures_of_a_draft_can_be_changed(draft: Begin, workspace: Workspace) -> None:
+    campaign = draft()
+    picture = Media.objects.create(workspace=workspace, content_type="image/png")
+
+    steering.set_media(campaign, [picture])
+
+    assert campaign.has_picture
