@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
@@ -22,7 +23,7 @@ from campaigns.judging import Judge
 from campaigns.models import Campaign, State
 from contacts.services import opted_out
 from lib import bulk
-from lib.jobs import DEFAULT, awake, wake
+from lib.jobs import DEFAULT, QueueDown, awake, redis, wake
 from messaging import media, quiet, routing
 from messaging.carrying import Load
 from messaging.connected import rouse
@@ -37,10 +38,12 @@ logger = logging.getLogger(__name__)
 
 # Seconds of sending that wait at a phone, and messages, at least and at most: the tick comes much sooner.
 WINDOW, LEAST, MOST = 30, 20, 50_000
-# Messages of one transaction, and of one campaign at a time.
-_CHUNK, _MOST = 1000, 20_000
+# Messages of one transaction, and of one campaign at a time; looks of which nothing came, likewise.
+_CHUNK, _MOST, _FRUITLESS = 1000, 20_000, 2
 # What waits longer than this, for a limit or for the end of a phone's rest, is not looked at until then.
 _SOON = timedelta(minutes=1)
+# Seconds for which it is known how far it was looked in vain.
+_KEPT = 600
 
 _Place = tuple[datetime, int]
 
@@ -68,14 +71,42 @@ def feed(pk: int) -> int:
                 alerting.stop(campaign, alerting.no_phone())
         return 0
     room = _room(campaign, found)
-    done = seen = 0
+    done = seen = fruitless = 0
     place: _Place | None = None
     while seen < _MOST and any(room.values()):
         let, looked, place = _portion(campaign, route, found, room, place)
         done, seen = done + let, seen + looked
         if place is None:
+            _remember(pk, None)
+            break
+        if let:
+            continue
+        # What has room may be wanted only far behind: each time a part of the way there.
+        fruitless += 1
+        if fruitless == 1:
+            place = max(place, _remembered(pk) or place)
+        if fruitless >= _FRUITLESS:
+            _remember(pk, place)
             break
     return done
+
+
+def _remember(pk: int, place: _Place | None) -> None:
+    """Note how far it was looked in vain. Lost, it begins anew."""
+    key = f"feeding:{pk}"
+    with suppress(QueueDown):
+        if place is None:
+            redis().delete(key)
+        else:
+            redis().set(key, f"{place[0].isoformat()} {place[1]}", ex=_KEPT)
+
+
+def _remembered(pk: int) -> _Place | None:
+    with suppress(QueueDown):
+        if kept := redis().get(f"feeding:{pk}"):
+            at, _space, last = kept.decode().partition(" ")  # type: ignore[union-attr]
+            return datetime.fromisoformat(at), int(last)
+    return None
 
 
 def _room(campaign: Campaign, found: Sequence[Candidate]) -> dict[int, int]:

@@ -385,3 +385,30 @@ def test_pictures_of_a_draft_can_be_changed(draft: Begin, workspace: Workspace) 
     steering.set_media(campaign, [picture])
 
     assert campaign.has_picture
+
+
+def test_who_waits_for_one_phone_does_not_keep_others_from_theirs(
+    begin: Begin, workspace: Workspace, line: Phone
+) -> None:
+    Phone.objects.update(allowed=["FR"], paused_at=timezone.now())
+    make = {"type": "scripted", "settings": {}, "rate": 100_000, "allowed": ["IT"]}
+    Phone.objects.create(workspace=workspace, name="Other", **make)
+    campaign = begin(phone=None, numbers=[*(number(i) for i in range(30)), "+393331234567"])
+    expanding.run(campaign.pk)
+
+    with patch.object(feeding, "_CHUNK", 5):
+        assert [feeding.feed(campaign.pk) for _look in range(6)] == [0, 0, 0, 0, 0, 1]
+
+
+def test_looking_in_vain_is_soon_over(begin: Begin, workspace: Workspace, line: Phone) -> None:
+    Phone.objects.update(priority=5, rate=0.1)
+    Phone.objects.create(workspace=workspace, type="scripted", name="Other", settings={}, rate=10)
+    campaign = begin(phone=None, numbers=[number(i) for i in range(60)])
+    expanding.run(campaign.pk)
+
+    with patch.object(feeding, "_CHUNK", 5):
+        assert feeding.feed(campaign.pk) == feeding.LEAST
+        with patch.object(feeding, "_portion", wraps=feeding._portion) as portion:
+            assert feeding.feed(campaign.pk) == 0
+
+    assert portion.call_count == feeding._FRUITLESS
