@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -33,8 +33,8 @@ from messaging.media import without_links
 from messaging.models import Attempt, Media, Message, Segment, Status
 from phones.base import Reason
 
-# Messages of one transaction; seconds of one run.
-_BATCH, _RUN = 1000, 5.0
+# Messages of one transaction; seconds of one run; tries of a change that met another.
+_BATCH, _RUN, _TRIES = 1000, 5.0, 3
 # Failures that may go better next time; of the others the answer will be the same.
 RETRIABLE = (
     Reason.NONE, Reason.UNREACHABLE, Reason.EXPIRED, Reason.GAVE_UP, Reason.REJECTED,
@@ -171,9 +171,7 @@ def unschedule(campaign: Campaign) -> None:
 
 def pause(campaign: Campaign, problem: str = "") -> None:
     """Hold what has not left. What is just leaving does. Raises Refused."""
-    with transaction.atomic():
-        _change(campaign, [State.RUNNING], State.PAUSED, problem=problem, lease_until=None)
-        _hold(campaign)
+    _stop(campaign, [State.RUNNING], State.PAUSED, problem=problem)
 
 
 def resume(campaign: Campaign) -> None:
@@ -185,13 +183,24 @@ def resume(campaign: Campaign) -> None:
 
 def cancel(campaign: Campaign, by: User | None) -> None:
     """Send nothing more of it. At once; that each message says so may take a while. Raises Refused."""
-    now = timezone.now()
-    with transaction.atomic():
-        states = [State.SCHEDULED, State.RUNNING, State.PAUSED]
-        _change(campaign, states, State.CANCELLED, ended_at=now, lease_until=None, again={})
-        # Nothing that waits at a phone may leave after this.
-        _hold(campaign)
+    states = [State.SCHEDULED, State.RUNNING, State.PAUSED]
+    _stop(campaign, states, State.CANCELLED, ended_at=timezone.now(), again={})
     wake(go_on, campaign.pk, queue=DEFAULT)
+
+
+def _stop(campaign: Campaign, states: Sequence[State], to: State, **fields: Any) -> None:
+    """Let nothing that waits leave after this. Raises Refused."""
+    for left in reversed(range(_TRIES)):
+        try:
+            with transaction.atomic():
+                _change(campaign, states, to, lease_until=None, **fields)
+                _hold(campaign)
+            return
+        except (
+            OperationalError
+        ):  # a deadlock with results that are recorded in an order of their own
+            if not left:
+                raise
 
 
 def _hold(campaign: Campaign) -> None:
@@ -199,7 +208,7 @@ def _hold(campaign: Campaign) -> None:
     waiting = Message.objects.filter(
         campaign=campaign, status__in=[Status.QUEUED, Status.SENDING], held=False
     )
-    # In the order in which results are recorded: two that change the same rows must not deadlock.
+    # Mostly the order in which results are recorded, so that the two seldom deadlock.
     list(waiting.select_for_update().order_by("pk").values_list("pk", flat=True))
     waiting.update(held=True)
 

@@ -412,3 +412,15 @@ def test_looking_in_vain_is_soon_over(begin: Begin, workspace: Workspace, line: 
             assert feeding.feed(campaign.pk) == 0
 
     assert portion.call_count == feeding._FRUITLESS
+
+
+def test_a_pause_that_meets_results_being_recorded_is_tried_again(begin: Begin) -> None:
+    campaign = work(begin())
+    hold = steering._hold
+
+    with patch.object(steering, "_hold", side_effect=[OperationalError("deadlock"), None]) as tried:
+        steering.pause(campaign)
+
+    assert (tried.call_count, campaign.state) == (2, State.PAUSED)
+    hold(campaign)
+    assert {m.held for m in messages(campaign)} == {True}
