@@ -273,6 +273,19 @@ def test_what_was_wanted_at_night_and_leaves_by_day_heeds_the_next_night(
         assert sending.claim(line, uuid.uuid4(), 10) == []
 
 
+@pytest.mark.parametrize(("late", "reason"), [(2, "too_late"), (24, "")])
+def test_whose_own_clock_is_past_it_gets_it_late_or_not_as_chosen(
+    begin: Begin, late: int, reason: str
+) -> None:
+    in_an_hour = timezone.now() + timedelta(hours=1)
+    japanese = "+819012345678"
+    campaign = work(
+        begin(numbers=[number(1), japanese], send_at=in_an_hour, own_zone=True, late=late)
+    )
+
+    assert {m.peer: m.reason for m in messages(campaign)} == {number(1): "", japanese: reason}
+
+
 # ---- Again --------------------------------------------------------------------------------------
 
 
