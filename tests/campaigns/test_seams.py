@@ -21,7 +21,7 @@ from campaigns.judging import Judge
 from campaigns.models import Campaign, State
 from contacts.models import Group
 from contacts.services import opt_out
-from messaging import quiet, reporting, sending, sweeping
+from messaging import carrying, quiet, reporting, sending, sweeping
 from messaging.models import Media, Message, QuietHours, Segment
 from messaging.outcomes import Outcome, record
 from phones.base import Delivery, Sent, StatusReport, Temporary
@@ -192,8 +192,8 @@ def test_a_picture_is_never_left_behind(
     campaign = begin()
     campaign.media.add(Media.objects.create(workspace=workspace, content_type="image/png"))
     expanding.run(campaign.pk)
-    lacks = feeding.routing.carrying.lacks
-    monkeypatch.setattr(feeding.routing.carrying, "lacks", lambda phone: [*lacks(phone), "mms_out"])
+    lacks = carrying.lacks
+    monkeypatch.setattr(carrying, "lacks", lambda phone: [*lacks(phone), "mms_out"])
 
     work(campaign)
 
