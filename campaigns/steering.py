@@ -209,7 +209,7 @@ def _hold(campaign: Campaign) -> None:
         campaign=campaign, status__in=[Status.QUEUED, Status.SENDING], held=False
     )
     # Mostly the order in which results are recorded, so that the two seldom deadlock.
-    list(waiting.select_for_update().order_by("pk").values_list("pk", flat=True))
+    list(waiting.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
     waiting.update(held=True)
 
 
@@ -251,7 +251,7 @@ def retry(campaign: Campaign, reasons: Sequence[str], by: User | None) -> None:
     }
     states = [State.RUNNING, State.PAUSED, State.DONE]
     with transaction.atomic():
-        Campaign.objects.select_for_update().filter(pk=campaign.pk).first()
+        Campaign.objects.select_for_update(no_key=True).filter(pk=campaign.pk).first()
         campaign.refresh_from_db(fields=["state"])
         to = State.PAUSED if campaign.state == State.PAUSED else State.RUNNING
         _change(campaign, states, to, again=again, ended_at=None)
