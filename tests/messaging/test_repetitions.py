@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 WAITING, TOLD, HEARD, UNHEARD, IN_DOUBT = Fate
 Came = Callable[..., Received]
-CLOCK: float
+CLOCK = 0.0
 
 
 @pytest.fixture(autouse=True)
