@@ -38,7 +38,7 @@ _BATCH, _RUN, _TRIES = 1000, 5.0, 3
 # Failures that may go better next time; of the others the answer will be the same.
 RETRIABLE = (
     Reason.NONE, Reason.UNREACHABLE, Reason.EXPIRED, Reason.GAVE_UP, Reason.REJECTED,
-    Reason.BLOCKED, Reason.NOT_KNOWN, Reason.PHONE_GONE,
+    Reason.BLOCKED, Reason.NOT_KNOWN,
 )  # fmt: skip
 # What a copy takes over.
 _COPIED = (

@@ -32,7 +32,8 @@ def ended(workspace: Workspace, line: Phone, bob: User) -> Callable[..., Campaig
     """Make a campaign whose messages have the states given: {state: how many} or (state, reason)."""
 
     def ended(states: dict[Any, int], **fields: Any) -> Campaign:
-        values = {"name": "Flu", "state": State.DONE, "started_at": timezone.now(), **fields}
+        values = {"name": "Flu", "state": State.DONE, "started_at": timezone.now(), "phone": line}
+        values |= fields
         made = Campaign.objects.create(
             workspace=workspace, text="Come", created_by=bob, expanded_at=timezone.now(), **values
         )
