@@ -138,7 +138,7 @@ def crossing() -> list[str]:
 
 
 def test_each_form_names_its_fields() -> None:
-    def subclasses(kind: type) -> Iterator[Any]:
+    def subclasses(kind: Any) -> Iterator[Any]:
         for below in kind.__subclasses__():
             yield below
             yield from subclasses(below)
@@ -222,7 +222,7 @@ def test_no_export_of_people_calculates(
             workspace=workspace, number=f"+3361234567{number}", name=words, notes=words
         )
 
-    answer = as_alice.get("/contacts/export/", {"format": format_})
+    answer: Any = as_alice.get("/contacts/export/", {"format": format_})
     content = b"".join(answer.streaming_content)
 
     if format_ == "csv":
@@ -230,14 +230,8 @@ def test_no_export_of_people_calculates(
             cell for row in csv.reader(io.StringIO(content.decode("utf-8-sig"))) for cell in row
         ]
     else:
-        sheet = load_workbook(io.BytesIO(content)).active
-        assert {cell.data_type for row in sheet for cell in row} <= {
-            "s",
-            "inlineStr",
-            "n",
-            "d",
-            "b",
-        }
+        sheet: Any = load_workbook(io.BytesIO(content)).active
+        assert "f" not in {cell.data_type for row in sheet for cell in row}
         cells = [str(cell.value or "") for row in sheet for cell in row]
     wrong = [cell for cell in cells if re.match(r"[=@\t\r\n＝＠]|[+-].*[a-z|(]", cell)]
     assert wrong == []
