@@ -1,14 +1,15 @@
-"""Finding campaigns: those of the list, and how many run now."""
+"""Finding campaigns: those of the list, those that run, come next, or stand still."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from django.db.models import BooleanField, QuerySet
+from django.db.models import BooleanField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from accounts.models import Workspace
-from campaigns.models import Campaign, State, Tag
+from campaigns.models import Campaign, Recurrence, State, Tag
 from campaigns.recurring import without_patterns
 from lib.words import fold
 
@@ -49,3 +50,28 @@ def running(workspace_id: int) -> int:
     """Count what runs now. One query over the few that live anywhere on this site."""
     live = Campaign.objects.filter(_IS_LIVE).values_list("workspace", "state")
     return sum(pk == workspace_id and state == State.RUNNING for pk, state in live)
+
+
+def next_ones(workspace: Workspace, most: int) -> list[Campaign | Recurrence]:
+    """Give what leaves next: campaigns by `send_at`, recurring ones by `next_at`. Two queries."""
+    waiting = workspace.campaigns.filter(state=State.SCHEDULED, send_at__isnull=False)
+    recurring = Recurrence.objects.running().filter(workspace=workspace, next_at__isnull=False)
+    found = [
+        *waiting.defer("text", "numbers", "without_numbers").order_by("send_at", "pk")[:most],
+        *recurring.select_related("pattern").order_by("next_at", "pk")[:most],
+    ]
+    return sorted(found, key=leaves_at)[:most]
+
+
+def leaves_at(item: Campaign | Recurrence) -> datetime:
+    """Give when what `next_ones` found leaves, by the wall clock it was written for."""
+    at = item.next_at if isinstance(item, Recurrence) else item.send_at
+    assert at
+    return at
+
+
+def stopped(workspace: Workspace, most: int) -> list[Campaign]:
+    """Give the campaigns that stand still until somebody acts: paused, or they could not start."""
+    still = Q(state=State.PAUSED) | (Q(state=State.SCHEDULED) & ~Q(problem=""))
+    found = workspace.campaigns.filter(still).defer("text", "numbers", "without_numbers")
+    return list(found.order_by("-pk")[:most])

@@ -15,6 +15,8 @@ from django.conf import settings
 from django.db.models import Count, Max
 
 from accounts.models import Workspace
+from campaigns import finding
+from campaigns.models import Campaign, Recurrence
 from lib.jobs import QueueDown
 from messaging.activity import LEFT, by_quarter, has_sent, within
 from messaging.models import Conversation, Message, Status
@@ -30,7 +32,7 @@ _USUAL_DAYS = 7
 # A provider has at least this long to call back before its silence is worth a word.
 _PATIENCE = timedelta(minutes=25)
 # Rows of each list; the whole lists have pages of their own.
-_PHONES, _NEXT, _CONVERSATIONS = 8, 3, 4
+_PHONES, _NEXT, _CONVERSATIONS, _STOPPED = 8, 3, 4, 3
 # Scheduled messages looked at to find the next ones; of a bigger batch we say "60+ people".
 _LOOKAHEAD = 60
 _MOST = 1000
@@ -86,12 +88,17 @@ class PhoneRow:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """Messages of one submission that leave at `at`. `has_more`: there are more than `people`."""
+    """What leaves at `at`: messages of one submission, a campaign, or the next run of a recurring one.
+
+    `people` is None where nobody has counted them; `has_more`: there are more than `people`.
+    """
 
     at: datetime
-    first: Message
-    people: int
-    has_more: bool
+    people: int | None = None
+    has_more: bool = False
+    first: Message | None = None
+    campaign: Campaign | None = None
+    recurrence: Recurrence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,7 @@ class Overview:
     phones: list[PhoneRow]
     unknown: int
     planned: list[Planned]
+    stopped: list[Campaign]
     conversations: list[Conversation]
 
     @property
@@ -153,6 +161,7 @@ def overview(workspace: Workspace, now: datetime) -> Overview:
         phones=_phones(workspace, now),
         unknown=workspace.messages.filter(status=Status.UNKNOWN)[:_MOST].count(),
         planned=_planned(workspace, now),
+        stopped=finding.stopped(workspace, _STOPPED),
         conversations=_conversations(workspace),
     )
 
@@ -242,14 +251,32 @@ def _paces(phones: Iterable[Phone]) -> dict[int, limits.Pace]:
 
 
 def _planned(workspace: Workspace, now: datetime) -> list[Planned]:
+    """Give what leaves next. A campaign stands for its messages."""
+    campaigns = [_coming(item) for item in finding.next_ones(workspace, _NEXT)]
+    found = [*campaigns, *_planned_messages(workspace, now)]
+    return sorted(found, key=lambda item: item.at)[:_NEXT]
+
+
+def _coming(item: Campaign | Recurrence) -> Planned:
+    at = finding.leaves_at(item)
+    if isinstance(item, Recurrence):
+        return Planned(at, recurrence=item)
+    people = item.plan.get("people") if item.planned_at else None
+    return Planned(at, people, campaign=item)
+
+
+def _planned_messages(workspace: Workspace, now: datetime) -> list[Planned]:
     later = workspace.messages.filter(status=Status.QUEUED, send_at__gt=now)
-    seen = list(later.order_by("send_at", "id")[:_LOOKAHEAD])
+    later = later.order_by("send_at", "id")
+    # Those of a campaign may be a million: this far, and no further, is looked behind them.
+    near = later.values("pk")[:_MOST]
+    seen = list(later.filter(pk__in=near, campaign=None)[:_LOOKAHEAD])
     batches: dict[object, list[Message]] = {}
     for message in seen:
         batches.setdefault(message.submission, []).append(message)
     cut = seen[-1].submission if len(seen) == _LOOKAHEAD else None
     return [
-        Planned(batch[0].send_at, batch[0], people=len(batch), has_more=key == cut)
+        Planned(batch[0].send_at, len(batch), key == cut, first=batch[0])
         for key, batch in list(batches.items())[:_NEXT]
     ]
 

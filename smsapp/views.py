@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 def home(request: MemberRequest) -> HttpResponse:
     shown = overview(request.workspace, timezone.now())
     peers = [talk.peer for talk in shown.conversations]
-    peers += [planned.first.peer for planned in shown.planned]
+    peers += [planned.first.peer for planned in shown.planned if planned.first]
     known = names(request.workspace.pk, peers)
     return render(request, "home.html", {"home": shown, "names": known})
 

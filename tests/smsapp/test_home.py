@@ -12,6 +12,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User, Workspace
+from campaigns.models import Campaign, Recurrence
 from messaging.models import Conversation, Direction, Message, Status
 from phones import limits
 from phones.models import EndpointCall, PauseReason, Phone
@@ -229,6 +230,60 @@ def test_a_big_batch_is_not_read_whole(workspace: Workspace, phone: Phone) -> No
     assert [(item.people, item.has_more) for item in planned] == [(60, True)]
 
 
+def later(workspace: Workspace, name: str, hours: int, **fields: object) -> Campaign:
+    at = NOW + timedelta(hours=hours)
+    return Campaign.objects.create(
+        workspace=workspace, name=name, state="scheduled", send_at=at, **fields
+    )
+
+
+@pytest.mark.database
+def test_a_campaign_stands_for_its_messages_under_next(
+    as_alice: Client, workspace: Workspace, phone: Phone
+) -> None:
+    flu = later(workspace, "Flu shots", 2, plan={"people": 1200}, planned_at=NOW)
+    runs = later(workspace, "Own zones", -1)
+    Campaign.objects.filter(pk=runs.pk).update(state="running")
+    messages(phone, "queued", 5, send_at=NOW + timedelta(minutes=5), campaign=runs, held=True)
+    single = messages(phone, "queued", send_at=NOW + timedelta(hours=3))[0]
+    pattern = Campaign.objects.create(workspace=workspace, name="Every Monday")
+    weekly = Recurrence.objects.create(
+        workspace=workspace, pattern=pattern, rule="FREQ=WEEKLY", zone="UTC", starts_on=NOW.date(),
+        at=NOW.time(), started_at=NOW, next_at=NOW + timedelta(hours=1),
+    )  # fmt: skip
+
+    planned = overview(workspace, NOW).planned
+    page = as_alice.get("/").content.decode()
+
+    assert [(item.recurrence, item.campaign, item.first, item.people) for item in planned] == [
+        (weekly, None, None, None), (None, flu, None, 1200), (None, None, single, 1),
+    ]  # fmt: skip
+    assert "Flu shots" in page
+    assert "1,200 people" in page
+    assert "Every Monday" in page
+
+
+@pytest.mark.database
+def test_campaigns_that_stand_still_need_attention(
+    as_alice: Client, workspace: Workspace, phone: Phone
+) -> None:
+    messages(phone, "sent")
+    create = Campaign.objects.create
+    create(workspace=workspace, name="Broken", state="paused", problem="Its file is gone.")
+    create(workspace=workspace, name="By hand", state="paused")
+    later(workspace, "Stuck", -1, problem="It could not start.")
+    later(workspace, "Fine", 1)
+    others = Workspace.objects.create(name="Others", country="FR", time_zone="UTC")
+    create(workspace=others, name="Theirs", state="paused")
+
+    stopped = overview(workspace, NOW).stopped
+    page = as_alice.get("/").content.decode()
+
+    assert [campaign.name for campaign in stopped] == ["Stuck", "By hand", "Broken"]
+    for words in ("Its file is gone.", "By hand is paused", "Stuck cannot start"):
+        assert words in page
+
+
 def test_the_first_minutes_offer_the_next_steps(as_alice: Client, phone: Phone) -> None:
     page = as_alice.get("/").content.decode()
 
@@ -261,7 +316,7 @@ def test_home_costs_the_same_whatever_there_is(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     messages(phone, "sent")
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(16):
         as_alice.get("/")
     for index in range(12):
         other = Phone.objects.create(
@@ -274,7 +329,7 @@ def test_home_costs_the_same_whatever_there_is(
             workspace=workspace, peer=last.peer, phone=other, last=last, last_at=NOW, unread=1
         )
 
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(17):
         as_alice.get("/")
 
 
