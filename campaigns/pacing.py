@@ -12,9 +12,12 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from campaigns.breakdown import LEFT
-from campaigns.models import Campaign, Tally
+from campaigns.models import Campaign, State, Tally
 from campaigns.tallying import Figures
+from messaging import routing
+from messaging.carrying import Load
 from messaging.models import Message, Status
+from messaging.routing import Route
 
 _MINUTE = timedelta(minutes=1)
 # Bars of the chart at most; for how long minutes are known apart (see tallying).
@@ -127,6 +130,20 @@ def pace(campaign: Campaign, figures: Figures, now: datetime) -> Pace:
     if seconds is None or seconds > timedelta(days=365).total_seconds():
         return Pace(rate, None, None)
     return Pace(rate, seconds, now + timedelta(seconds=seconds))
+
+
+def held_up(campaign: Campaign, now: datetime) -> str:
+    """Say why the message whose turn is next cannot leave, and until when; "" where nothing keeps it."""
+    waiting = Message.objects.filter(campaign=campaign, status=Status.QUEUED)
+    due = waiting.filter(held=True, send_at__lte=now).order_by("send_at", "id")
+    message = due.first() or waiting.filter(held=False).order_by("-id").first()
+    if message is None or campaign.state != State.RUNNING:
+        return ""
+    load = Load(message.text, picture=campaign.has_picture, flash=message.flash)
+    route = Route(campaign.phone, campaign.pool)
+    next_one = (message.pk, message.peer, load)
+    assigned = routing.assign(campaign.workspace, route, [next_one])[message.pk]
+    return "" if assigned.phone else routing.waiting_words(assigned)
 
 
 def _last_planned(campaign: Campaign) -> datetime | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from campaigns import pacing
@@ -16,7 +16,10 @@ from messaging.planning import duration
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a campaign is: `done` of `total` people, the parts of its bar, its chart and its pace."""
+    """Where a campaign is: `done` of `total` people, the parts of its bar, its chart and its pace.
+
+    `held_up` says why nothing leaves although it runs.
+    """
 
     campaign: Campaign
     told: Breakdown
@@ -24,6 +27,7 @@ class Progress:
     bar: list[Part]
     chart: Chart | None
     pace: Pace | None
+    held_up: str = ""
 
     @property
     def done(self) -> int:
@@ -65,17 +69,22 @@ class Progress:
 
 
 def progress(campaign: Campaign, now: datetime) -> Progress:
-    """Gather what changes while a campaign runs. Six queries."""
+    """Gather what changes while a campaign runs. A fixed number of queries."""
     told = break_down(campaign)
     expanding = max(0, campaign.expected - campaign.seen) if campaign.is_expanding else 0
     total = told.figures.total + expanding
+    pace = pacing.pace(campaign, told.figures, now) if campaign.is_live else None
+    held_up = pacing.held_up(campaign, now) if campaign.is_live else ""
+    if pace and held_up:
+        pace = replace(pace, rate=0, seconds=None, done_at=None)
     return Progress(
         campaign=campaign,
         told=told,
         total=total,
         bar=bar(told.figures, total),
         chart=pacing.chart(campaign, now),
-        pace=pacing.pace(campaign, told.figures, now) if campaign.is_live else None,
+        pace=pace,
+        held_up=held_up,
     )
 
 

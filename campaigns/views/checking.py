@@ -30,8 +30,9 @@ from lib import money
 from messaging import carrying, quiet, routing
 from messaging.moments import moment
 from messaging.planning import duration
+from messaging.routing import Candidate
 from phones.base import Reason
-from phones.models import Phone
+from phones.models import Phone, Unit
 
 # Countries whose quiet hours are named.
 _MOST_COUNTRIES = 5
@@ -68,8 +69,9 @@ def _shown(here: Campaign, blockers: list[str]) -> dict[str, Any]:
     is_ready = here.planned_at is not None and not blockers
     found = routing.candidates(here.workspace, Judge.route_of(here))
     phones = [item.phone for item in found]
-    seconds = rehearsing.seconds(here, phones) if is_ready else None
     begins = here.send_at if here.send_at and here.send_at > now else None
+    limits = [] if begins else _limits(here, found)
+    seconds = rehearsing.seconds(here, phones) if is_ready and not limits else None
     if plan.get("problem"):
         blockers = [*blockers, str(plan["problem"])]
     if here.send_at and not begins and not recurrence_of(here):
@@ -83,7 +85,9 @@ def _shown(here: Campaign, blockers: list[str]) -> dict[str, Any]:
         "is_moving": plan.get("state") == "running" and not blockers,
         "share": _share(plan),
         "blockers": blockers,
-        "warnings": [*_warnings(here, phones), *_quiet(here, begins or now)] if is_ready else [],
+        "warnings": [*_warnings(here, phones), *limits, *_quiet(here, begins or now)]
+        if is_ready
+        else [],
         "spread": duration(here.spread) if here.spread else "",
         "out": _out(plan),
         "out_amount": sum(plan.get("out", {}).values()),
@@ -154,6 +158,28 @@ def _warnings(here: Campaign, phones: Iterable[Phone]) -> list[str]:
         found.append(words % {"count": number_format(each, decimal_pos=1)})
     found += [str(words) for words in plan.get("problems", {})]
     return found
+
+
+def _limits(here: Campaign, found: Iterable[Candidate]) -> list[str]:
+    """Say how many can leave before the phones' limits are reached, where these do not let all through."""
+    needed = {
+        Unit.SEGMENTS: here.plan.get("segments", 0),
+        Unit.MESSAGES: here.plan.get("people", 0),
+        Unit.PEOPLE: here.plan.get("people", 0),
+    }
+    room = 0.0
+    for item in found:
+        shares = [s.left / max(1, needed[Unit(s.limit.unit)]) for s in item.standings]
+        room += min(shares, default=1.0)
+    people = here.plan.get("people", 0)
+    if room >= 1 or not people:
+        return []
+    words = ngettext(
+        "The limits of its phones leave room for about %(count)s person now. The others wait.",
+        "The limits of its phones leave room for about %(count)s people now. The others wait.",
+        int(room * people),
+    )
+    return [words % {"count": number_format(int(room * people), force_grouping=True)}]
 
 
 def _quiet(here: Campaign, begins: datetime) -> list[str]:

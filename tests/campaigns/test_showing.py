@@ -19,6 +19,7 @@ from campaigns import tagging
 from campaigns.models import Campaign, State
 from contacts.models import Contact, OptOut
 from messaging.models import Direction, Message, Status
+from phones import quotas
 from phones.models import Phone
 from tests.campaigns.conftest import work
 from tests.messaging.conftest import number
@@ -320,3 +321,33 @@ def test_a_tag_that_nothing_has_is_forgotten(workspace: Workspace, ended: Any) -
 
     assert first == ["Clinic", "School"]
     assert [tag.name for tag in workspace.campaign_tags.all()] == ["Clinic"]
+
+
+@pytest.mark.parametrize("spill", [True, False])
+def test_a_page_says_that_a_limit_is_reached_and_promises_no_end(
+    as_bob: Client, begin: Any, line: Phone, spill: bool
+) -> None:
+    quotas.set_limit(line, period="day", unit="messages", amount=1, spill=spill)
+    quotas.charge(line, quotas.hold(line), [(number(9), 1)])
+    campaign = work(begin())
+
+    page = as_bob.get(reverse("campaign", args=[campaign.pk])).text
+
+    assert f"{line} has reached its limit; it goes on" in page
+    assert " left · " not in page
+
+
+def test_a_page_says_nothing_of_limits_that_hold_nothing_up(
+    as_bob: Client, begin: Any, line: Phone
+) -> None:
+    quotas.set_limit(line, period="day", unit="messages", amount=100, spill=False)
+    campaign = work(begin())
+
+    assert "has reached" not in as_bob.get(reverse("campaign", args=[campaign.pk])).text
+
+
+def test_a_page_says_that_the_phone_is_paused(as_bob: Client, begin: Any, line: Phone) -> None:
+    Phone.objects.filter(pk=line.pk).update(paused_at=timezone.now(), pause_reason="person")
+    campaign = work(begin())
+
+    assert f"{line} is paused" in as_bob.get(reverse("campaign", args=[campaign.pk])).text
