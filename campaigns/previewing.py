@@ -18,6 +18,8 @@ from phones.base import Reason
 # People of one page of those left out, and for how many seconds they are looked for.
 PAGE, _SECONDS = 50, 0.7
 _CHUNK = 500
+# Recipients among which the first one to show is looked for.
+_LOOKED = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +55,40 @@ class Preview:
 
 
 def preview(campaign: Campaign, written: str = "", step: str = "") -> Preview:
-    """Give the recipient at a place (as an address has it), or the one `next` to it or `back` from it."""
+    """Give the recipient at a place (as an address has it), or the one `next` to it or `back` from it.
+
+    Without a place it is the first who gets the message, where the first _LOOKED hold one.
+    """
     try:
         judge = Judge(campaign)
-        recipient = _recipient(campaign, Place.read(written), step)
-        if recipient is None:
+        place = Place.read(written)
+        judged = _at(campaign, judge, place, step) if place else _first(campaign, judge)
+        if judged is None:
             return Preview()
-        judged = judge.one(recipient)
         labels = _labels(campaign) if judged.missing else {}
         return Preview(judged, tuple(labels.get(name, name) for name in judged.missing))
     except (texts.Bad, Unreadable) as error:
         return Preview(problem=str(error))
 
 
-def _recipient(campaign: Campaign, place: Place | None, step: str) -> sources.Recipient | None:
-    first = sources.following(campaign, Place(0, 0)) if place is None else None
-    if place is None:
-        return first
+def _first(campaign: Campaign, judge: Judge) -> Judged | None:
+    chunk = next(sources.chunks(campaign, _LOOKED), None)
+    judged = judge(chunk[1]) if chunk else []
+    return next(
+        (one for one in judged if not one.reason and not one.is_excluded),
+        judged[0] if judged else None,
+    )
+
+
+def _at(campaign: Campaign, judge: Judge, place: Place, step: str) -> Judged | None:
+    recipient = None
     if step == "next":
-        return sources.following(campaign, place) or sources.at(campaign, place)
-    if step == "back":
-        return sources.preceding(campaign, place) or sources.at(campaign, place)
-    return sources.at(campaign, place) or sources.following(campaign, Place(0, 0))
+        recipient = sources.following(campaign, place)
+    elif step == "back":
+        recipient = sources.preceding(campaign, place)
+    recipient = recipient or sources.at(campaign, place)
+    recipient = recipient or sources.following(campaign, Place(0, 0))
+    return judge.one(recipient) if recipient else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from campaigns.forms import version
 from campaigns.models import Campaign, State
 from contacts.models import Contact, Group, OptOut
 from messaging.models import Media, Message, QuietHours
+from phones import quotas
 from phones.models import Phone
 from tests.campaigns.conftest import work
 from tests.messaging.conftest import number
@@ -224,10 +225,24 @@ def test_the_preview_goes_from_person_to_person(as_bob: Client, written: Campaig
     assert place(place="nonsense") == "0-1"
 
 
+def test_the_preview_begins_with_somebody_who_gets_the_message(
+    as_bob: Client, written: Campaign
+) -> None:
+    address = reverse("campaign_preview", args=[written.pk])
+    Campaign.objects.update(numbers=["hello", *written.numbers], without_numbers=[number(1)])
+
+    assert str(as_bob.get(address).context["preview"].place) == "0-3"
+
+    Campaign.objects.update(numbers=["hello", "world"])
+
+    assert str(as_bob.get(address).context["preview"].place) == "0-1"  # nobody: then anybody
+
+
 def test_the_preview_says_who_gets_nothing_and_why(as_bob: Client, written: Campaign) -> None:
     OptOut.objects.create(workspace=written.workspace, number=number(1), source="person")
 
-    page = as_bob.get(reverse("campaign_preview", args=[written.pk])).content.decode()
+    address = reverse("campaign_preview", args=[written.pk])
+    page = as_bob.get(address, {"place": "0-1"}).content.decode()
 
     assert "This person asked for no more messages" in page
 
@@ -328,3 +343,17 @@ def test_the_check_says_where_people_sleep(as_bob: Client, written: Campaign) ->
     page = as_bob.get(reverse("campaign_check", args=[written.pk])).content.decode()
 
     assert "Quiet hours in France" in page
+
+
+def test_the_check_says_how_many_the_limits_let_through(
+    as_bob: Client, written: Campaign, line: Phone
+) -> None:
+    quotas.set_limit(line, period="day", unit="messages", amount=2, spill=False)
+    address = reverse("campaign_check", args=[written.pk])
+    as_bob.get(address)
+    work(written)
+
+    page = as_bob.get(address)
+
+    assert "leave room for about 2 people now" in page.text
+    assert not page.context["ends"]
