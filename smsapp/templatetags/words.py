@@ -143,8 +143,10 @@ def short_day(at: datetime | None) -> str:
 
 @register.filter
 def figure(number: float) -> str:
-    """Give a number with as many decimals as it needs, two at most: 50, 2.5, 0.25."""
-    digits = len(f"{number:.2f}".rstrip("0").partition(".")[2])
+    """Give a number with as many decimals as it needs, two at most, one from 10 on: 50, 17.5, 0.25."""
+    most = 1 if number >= 10 else 2
+    number = round(number, most)
+    digits = len(f"{number:.{most}f}".rstrip("0").partition(".")[2])
     return formats.number_format(number, decimal_pos=digits, use_l10n=True, force_grouping=True)
 
 

@@ -139,7 +139,15 @@ def test_a_phones_chip_says_its_worst_news(phone: Phone, slow: bool, word: str) 
 
 @pytest.mark.parametrize(
     ("number", "shown"),
-    [(50.0, "50"), (2.5, "2.5"), (0.25, "0.25"), (1200, "1,200"), (100.0, "100")],
+    [
+        (50.0, "50"),
+        (2.5, "2.5"),
+        (0.25, "0.25"),
+        (1200, "1,200"),
+        (100.0, "100"),
+        (48.96, "49"),
+        (17.52, "17.5"),
+    ],
 )
 def test_a_number_has_the_decimals_it_needs(number: float, shown: str) -> None:
     assert words.figure(number) == shown
