@@ -44,13 +44,14 @@ class Count:
     guilt: Guilt | None
 
 
-def count(text: str) -> Count:
-    """Give the words for a text."""
+def count(text: str, *, has_fields: bool = False) -> Count:
+    """Give the words for a text. With merge fields, where it may have some, its length is not known."""
     length = gsm.measure(text)
     total = length.limit * max(1, length.segments)
+    differs = has_fields and ("{{" in text or "{%" in text)
     return Count(
-        segments=segments(length.segments),
-        rest=_rest(total - length.left, total, length.encoding),
+        segments=_("With fields") if differs else segments(length.segments),
+        rest=_differs() if differs else _rest(total - length.left, total, length.encoding),
         guilt=_guilt(text, length) if length.culprits else None,
     )
 
@@ -84,6 +85,8 @@ def patterns() -> dict[str, str]:
         "segments": segments(2, "{count}"),
         "gsm7": _rest("{used}", "{total}", "gsm7"),
         "ucs2": _rest("{used}", "{total}", "ucs2"),
+        "fields": _("With fields"),
+        "differs": _differs(),
         "title": _title(1),
         "titles": _title(2, "{count}"),
         "saved": _saved("{now}", "{plain}"),
@@ -105,6 +108,10 @@ def _rest(used: Number, total: Number, encoding: str) -> str:
     else:
         words = _("%(used)s of %(total)s characters")
     return words % {"used": used, "total": total}
+
+
+def _differs() -> str:
+    return _("each person's has its own length: see the preview")
 
 
 def _title(amount: int, shown: Number = "") -> str:

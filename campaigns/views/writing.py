@@ -205,7 +205,7 @@ def _page(
         **_shown(request, form, when),
         "when": when,
         "recurrence": recurrence_of(here) if here.pk else None,
-        "count": count(form.written),
+        "count": count(form.written, has_fields=True),
         "patterns": patterns(),
         "fields": _offered(here),
         "media_limit": settings.MEDIA_LIMIT,

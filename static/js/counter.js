@@ -58,8 +58,10 @@
     const text = counter.querySelector("textarea").value;
     const length = segments.measure(text);
     const total = length.limit * Math.max(1, length.segments);
-    counter.querySelector("[data-count-segments]").textContent = inSegments(length.segments);
-    counter.querySelector("[data-count-rest]").textContent = say(length.encoding, { used: total - length.left, total });
+    const differs = counter.dataset.counter === "fields" && /\{\{|\{%/.test(text);
+    counter.querySelector("[data-count-segments]").textContent = differs ? say("fields") : inSegments(length.segments);
+    counter.querySelector("[data-count-rest]").textContent =
+      differs ? say("differs") : say(length.encoding, { used: total - length.left, total });
     const box = counter.querySelector("[data-guilt]");
     if (!box) return;
     box.hidden = !length.culprits.length;
