@@ -10,7 +10,7 @@ class CampaignsConfig(AppConfig):
     name = "campaigns"
 
     def ready(self) -> None:
-        from campaigns import receivers  # noqa: F401, PLC0415  models are loaded only now
+        from campaigns import holding, receivers  # noqa: F401, PLC0415  models are loaded only now
 
         post_migrate.connect(_count, sender=self)
 

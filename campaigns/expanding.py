@@ -160,7 +160,7 @@ class _Expansion:
         wanted: dict[str, Judged] = {}
         for item in judged:
             if not item.is_excluded:
-                wanted.setdefault(_peer(item), item)
+                wanted.setdefault(item.recipient.peer, item)
         excluded = sum(item.is_excluded for item in judged)
         now = timezone.now()
         until = now + _LEASE
@@ -179,7 +179,7 @@ class _Expansion:
                 **self._same,
                 created_at=now,
             )
-            self._attach([_peer(item) for item in new if not item.reason], now)
+            self._attach([item.recipient.peer for item in new if not item.reason], now)
             Campaign.objects.filter(pk=campaign.pk).update(
                 step=place.step,
                 after=place.after,
@@ -222,7 +222,7 @@ class _Expansion:
         """Give what is a message's own, in the order of _COLUMNS."""
         send_at = self._moment(item, number)
         segments = max(1, item.length.segments)
-        peer = _peer(item)
+        peer = item.recipient.peer
         price = None if item.reason else self._tariff.price_of(peer)
         return (
             Status.SKIPPED if item.reason else Status.QUEUED,
@@ -273,8 +273,3 @@ class _Expansion:
             return self._send_at[zone]
         share = min(1.0, (campaign.seen + number) / max(1, campaign.expected))
         return self._send_at[zone] + timedelta(seconds=round(campaign.spread * share))
-
-
-def _peer(item: Judged) -> str:
-    """Give the number, or what was written where it is none, so that it does not disappear."""
-    return item.recipient.number or item.recipient.written.strip()[:40] or "?"

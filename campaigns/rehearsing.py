@@ -130,7 +130,7 @@ class _Rehearsal:
         if item.is_excluded:
             self._out["excluded"] += 1
             return
-        if not self._numbers.is_new(recipient.number or recipient.written):
+        if not self._numbers.is_new(recipient.peer):
             self._out["repeated"] += 1
             return
         if item.reason:

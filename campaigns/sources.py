@@ -59,6 +59,11 @@ class Recipient:
     contact: Contact | None = None
     row: Mapping[str, Cell] = field(default_factory=dict)
 
+    @property
+    def peer(self) -> str:
+        """Give the number, or what was written where it is none, so that it does not disappear."""
+        return self.number or self.written[:40]
+
 
 def chunks(
     campaign: Campaign, size: int, start: Place | None = None
@@ -142,13 +147,14 @@ def _of_step(campaign: Campaign, place: Place, size: int) -> Iterator[list[Recip
 def _numbers(campaign: Campaign, after: int, size: int) -> Iterator[list[Recipient]]:
     for start in range(after, len(campaign.numbers), size):
         written = campaign.numbers[start : start + size]
-        yield _known(
-            campaign.workspace,
-            [
-                _read(campaign, Place(_NUMBERS, number), cell, {})
-                for number, cell in enumerate(written, start + 1)
-            ],
-        )
+        # Who was erased left an empty place.
+        read = [
+            _read(campaign, Place(_NUMBERS, number), cell, {})
+            for number, cell in enumerate(written, start + 1)
+            if cell
+        ]
+        if read:
+            yield _known(campaign.workspace, read)
 
 
 def _sheet(campaign: Campaign, after: int, size: int) -> Iterator[list[Recipient]]:
@@ -172,7 +178,8 @@ def _sheet(campaign: Campaign, after: int, size: int) -> Iterator[list[Recipient
 
 
 def _read(campaign: Campaign, place: Place, cell: Cell, row: Mapping[str, Cell]) -> Recipient:
-    written = "" if cell is None else str(cell)
+    # A row without a number is one of its own: #12.
+    written = str("" if cell is None else cell).strip() or f"#{place.after}"
     try:
         number, kind, country = cells.read(cell, campaign.workspace.country)
     except cells.Unusable:

@@ -19,6 +19,7 @@ from accounts.models import User, Workspace
 from campaigns import expanding, feeding, scheduling, steering
 from campaigns.judging import Judge
 from campaigns.models import Campaign, State
+from contacts.holdings import erase, everything
 from contacts.models import Group
 from contacts.services import opt_out
 from messaging import carrying, quiet, reporting, sending, sweeping
@@ -437,3 +438,14 @@ def test_a_pause_that_meets_results_being_recorded_is_tried_again(begin: Begin) 
     assert (tried.call_count, campaign.state) == (2, State.PAUSED)
     hold(campaign)
     assert {m.held for m in messages(campaign)} == {True}
+
+
+def test_who_is_erased_stands_in_no_pasted_list(draft: Begin, workspace: Workspace) -> None:
+    campaign = draft(numbers=[number(1), number(2)], without_numbers=[number(1)])
+    person = contact(workspace, "Nadia", number(1))
+
+    assert [row["name"] for row in everything(person)["campaigns"]] == ["Flu"]
+    erase(person)
+    campaign.refresh_from_db()
+
+    assert (campaign.numbers, campaign.without_numbers) == (["", number(2)], [])
