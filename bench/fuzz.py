@@ -208,7 +208,7 @@ class Stage:
         at = luck.randrange(len(value) - 3)  # the last letters of Base64 may say nothing
         forged = {
             **signed.headers,
-            name: value[:at] + ("A" if value[at] != "A" else "B") + value[at + 1 :],
+            name: value[:at] + ("0" if value[at] != "0" else "1") + value[at + 1 :],
         }
         if self.slug in COVERS_ADDRESS or luck.random() < 0.5:
             without = {key: kept for key, kept in signed.headers.items() if key != name}
