@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import BooleanField, Q, QuerySet
+from django.db.models import BooleanField, F, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from accounts.models import Workspace
@@ -56,6 +56,9 @@ def next_ones(workspace: Workspace, most: int) -> list[Campaign | Recurrence]:
     """Give what leaves next: campaigns by `send_at`, recurring ones by `next_at`. Two queries."""
     waiting = workspace.campaigns.filter(state=State.SCHEDULED, send_at__isnull=False)
     recurring = Recurrence.objects.running().filter(workspace=workspace, next_at__isnull=False)
+    # A run that was skipped does not leave, and one that has its own campaign is among those.
+    recurring = recurring.exclude(skips__occurrence=F("next_at"))
+    recurring = recurring.exclude(runs__occurrence=F("next_at"))
     found = [
         *waiting.defer("text", "numbers", "without_numbers").order_by("send_at", "pk")[:most],
         *recurring.select_related("pattern").order_by("next_at", "pk")[:most],

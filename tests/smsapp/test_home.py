@@ -12,7 +12,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User, Workspace
-from campaigns.models import Campaign, Recurrence
+from campaigns.models import Campaign, Recurrence, SkippedRun
 from messaging.models import Conversation, Direction, Message, Status
 from phones import limits
 from phones.models import EndpointCall, PauseReason, Phone
@@ -261,6 +261,28 @@ def test_a_campaign_stands_for_its_messages_under_next(
     assert "Flu shots" in page
     assert "1,200 people" in page
     assert "Every Monday" in page
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("skips", [True, False])
+def test_a_run_that_is_skipped_or_has_its_own_campaign_is_not_told_twice(
+    workspace: Workspace, skips: bool
+) -> None:
+    at = NOW + timedelta(hours=1)
+    weekly = Recurrence.objects.create(
+        workspace=workspace, pattern=Campaign.objects.create(workspace=workspace, name="Weekly"),
+        rule="FREQ=WEEKLY", zone="UTC", starts_on=NOW.date(), at=NOW.time(), started_at=NOW, next_at=at,
+    )  # fmt: skip
+    if skips:
+        SkippedRun.objects.create(recurrence=weekly, occurrence=at, why="person")
+    else:
+        later(workspace, "This Monday", 1, recurrence=weekly, occurrence=at)
+
+    planned = overview(workspace, NOW).planned
+
+    assert [item.campaign and item.campaign.name for item in planned] == (
+        [] if skips else ["This Monday"]
+    )
 
 
 @pytest.mark.database
