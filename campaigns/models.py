@@ -8,6 +8,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import User, Workspace
 from messaging.models import Media, Priority
@@ -22,8 +23,8 @@ class State(models.TextChoices):
     SCHEDULED = "scheduled", _("Scheduled")
     RUNNING = "running", _("Running")
     PAUSED = "paused", _("Paused")
-    DONE = "done", _("Done")
-    CANCELLED = "cancelled", _("Cancelled")
+    DONE = "done", pgettext_lazy("campaign", "Done")
+    CANCELLED = "cancelled", pgettext_lazy("campaign", "Cancelled")
 
 
 # Nobody has been written to yet, and everything may still be changed.
