@@ -111,7 +111,7 @@ def _rest(used: Number, total: Number, encoding: str) -> str:
 
 
 def _differs() -> str:
-    return _("each person's has its own length: see the preview")
+    return _("the length varies: see the preview")
 
 
 def _title(amount: int, shown: Number = "") -> str:

@@ -94,7 +94,8 @@ def _shown(here: Campaign, blockers: list[str]) -> dict[str, Any]:
         "costs": _costs(plan),
         "takes": duration(seconds) if seconds else "",
         "begins": begins,
-        "ends": _end(begins or now, seconds),
+        # Nobody knows yet where the last of them lives.
+        "ends": "" if here.own_zone else _end(begins or now, seconds),
         "lacks": previewing.lacks(here),
         "countries": _countries(plan),
         "version": version(here),
@@ -174,6 +175,8 @@ def _limits(here: Campaign, found: Iterable[Candidate]) -> list[str]:
     people = here.plan.get("people", 0)
     if room >= 1 or not people:
         return []
+    if room * people < 1:
+        return [_("The limits of its phones are reached: everybody waits until there is room.")]
     words = ngettext(
         "The limits of its phones leave room for about %(count)s person now. The others wait.",
         "The limits of its phones leave room for about %(count)s people now. The others wait.",

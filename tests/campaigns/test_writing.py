@@ -357,3 +357,40 @@ def test_the_check_says_how_many_the_limits_let_through(
 
     assert "leave room for about 2 people now" in page.text
     assert not page.context["ends"]
+
+
+def test_the_check_says_that_limits_are_reached(
+    as_bob: Client, written: Campaign, line: Phone
+) -> None:
+    quotas.set_limit(line, period="day", unit="messages", amount=1, spill=False)
+    quotas.charge(line, quotas.hold(line), [(number(9), 1)])
+    address = reverse("campaign_check", args=[written.pk])
+    as_bob.get(address)
+    work(written)
+
+    assert "The limits of its phones are reached" in as_bob.get(address).text
+
+
+def test_the_check_promises_no_end_by_clocks_it_does_not_know(
+    as_bob: Client, draft: Callable[..., Campaign]
+) -> None:
+    written = draft(send_at=timezone.now() + timedelta(days=1), own_zone=True)
+    address = reverse("campaign_check", args=[written.pk])
+    as_bob.get(address)
+    work(written)
+
+    page = as_bob.get(address)
+
+    assert page.context["is_ready"]
+    assert not page.context["ends"]
+
+
+def test_the_length_of_a_text_with_fields_is_not_told(as_bob: Client, written: Campaign) -> None:
+    address = reverse("campaign_write", args=[written.pk])
+    plain = as_bob.get(address).text
+    Campaign.objects.update(text="Hello {{ contact.firstname }}")
+
+    assert "11 of 160 characters" in plain
+    assert (
+        "the length varies: see the preview" in as_bob.get(address).text.split("data-count-rest")[1]
+    )
