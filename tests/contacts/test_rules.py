@@ -408,6 +408,15 @@ def test_buttons_add_and_take_out_questions(as_bob: Client, lyon: Any) -> None:
 
 
 @pytest.mark.django_db
+def test_a_text_is_not_drawn_anew_while_one_types_it(as_bob: Client, lyon: Any) -> None:
+    built = as_bob.post("/segments/add/", BUILT | {"act": "look"}).text
+    written = as_bob.post("/segments/add/", BUILT | {"act": "write"}).text
+
+    assert 'hx-trigger="change"' in built
+    assert 'hx-trigger="change"' not in written
+
+
+@pytest.mark.django_db
 def test_the_form_turns_into_a_text_and_back(as_bob: Client, lyon: Any) -> None:
     text = as_bob.post("/segments/add/", BUILT | {"act": "write"}).content.decode()
     back = as_bob.post(
