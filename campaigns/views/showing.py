@@ -28,7 +28,9 @@ from messaging.threads import Picture
 from phones.base import Reason
 
 # The states that have a tab of their own, besides all.
-_TABS = (Status.QUEUED, Status.DELIVERED, Status.FAILED, Status.UNKNOWN, Status.SKIPPED)
+_TABS = (
+    Status.QUEUED, Status.DELIVERED, Status.FAILED, Status.UNKNOWN, Status.SKIPPED, Status.CANCELLED
+)  # fmt: skip
 
 
 @require_GET
