@@ -66,7 +66,7 @@ TYPED = [
     "without_to", "words", "workspace",
 ]  # fmt: skip
 FORM = "application/x-www-form-urlencoded"
-ROUNDS = 2
+ROUNDS = 1
 # Turned away at the door, so that it would hide what a page does with the rest.
 SILENT = [value for value in NASTY if "%00" not in value]
 # `healthz` says of itself when something of ours is away.
