@@ -1,4 +1,4 @@
-"""Mails to the people who can mend something."""
+"""Mails to the people who can mend something, and calls to what they chose."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from smtplib import SMTPException
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db.models import QuerySet
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from accounts.models import Role, User
+from lib.http import Guard, Http, NoAnswer, NotSent
 from messaging.carrying import label_of
 from messaging.models import Message, Status
 from phones.models import PauseReason, Phone, Watch
 
 logger = logging.getLogger(__name__)
+
+# Times that a webhook is called while nothing could be sent.
+_TRIES = 3
 
 
 def phone_paused(phone_id: int) -> None:
@@ -111,6 +115,40 @@ def phone_refused(phone_id: int, words: str) -> None:
                 "address": f"{settings.PUBLIC_URL}/phones/{phone.pk}/",
             }
         _mail(phone, person, subject, body)
+
+
+def call_webhook(phone_id: int, words: str) -> None:
+    """Tell the address that was given for it that a phone is unreliable, and why. A job.
+
+    Tried again only while nothing has left; what went wrong is shown beside the address.
+    """
+    watch = Watch.objects.select_related("phone__workspace").filter(phone=phone_id).first()
+    if watch is None or not watch.webhook or watch.phone.is_deleted:
+        return
+    phone = watch.phone
+    news = {
+        "event": "phone.unreliable",
+        "action": watch.action,
+        "workspace": {"id": phone.workspace_id, "name": phone.workspace.name},
+        "phone": {"id": phone.pk, "name": phone.name},
+        "words": words,
+        "at": timezone.now().isoformat(),
+        "address": f"{settings.PUBLIC_URL}/phones/{phone.pk}/",
+    }
+    problem, guard = "", Guard(frozenset(settings.ALLOW_PRIVATE_ADDRESSES))
+    for _try in range(_TRIES):
+        try:
+            answer = Http(guard=guard).request("POST", watch.webhook, json=news)
+            problem = "" if answer.status < 300 else f"HTTP {answer.status}"
+            break
+        except NotSent as error:
+            problem = str(error)
+        except NoAnswer as error:
+            problem = str(error)
+            break
+    Watch.objects.filter(pk=watch.pk).update(webhook_problem=problem[:300])
+    if problem:
+        logger.warning("The webhook of phone %s could not be called.", phone.pk)
 
 
 def _managers(phone: Phone) -> QuerySet[User]:

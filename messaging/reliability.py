@@ -111,6 +111,7 @@ def _begin(watch: Watch, told: Seen, now: datetime) -> None:
             watch.phone, reason=PauseReason.UNRELIABLE, words=told.words
         ):
             enqueue(alerts.phone_paused, watch.phone_id)
+            _call(watch, told)
         return
     change: dict[str, object] = {"troubled_at": now, "words": told.words}
     if watch.action == Watch.Action.REST:
@@ -118,6 +119,12 @@ def _begin(watch: Watch, told: Seen, now: datetime) -> None:
     if mine.update(**change):
         logger.warning("Phone %s is unreliable: %s", watch.phone_id, told.words)
         enqueue(alerts.phone_unreliable, watch.phone_id)
+        _call(watch, told)
+
+
+def _call(watch: Watch, told: Seen) -> None:
+    if watch.webhook:
+        enqueue(alerts.call_webhook, watch.phone_id, told.words)
 
 
 def _look_at_trials(watch: Watch, now: datetime) -> bool:

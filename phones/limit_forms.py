@@ -94,3 +94,12 @@ class WatchForm(forms.Form):
             "few messages have arrived; one that is paused waits for somebody to start it."
         ),
     )
+    webhook = forms.URLField(
+        label=gettext_lazy("Call this address too"),
+        help_text=gettext_lazy(
+            "For a chat or a monitor of yours: it gets the phone and the reason as JSON, by POST."
+        ),
+        assume_scheme="https",
+        max_length=500,
+        required=False,
+    )

@@ -65,7 +65,13 @@ def watch(request: MemberRequest, pk: int) -> HttpResponseBase:
     if not form.is_valid():
         return _page(request, phone, watch_form=form, status=422)
     Watch.objects.update_or_create(
-        phone=phone, defaults={**form.cleaned_data, **quotas.WELL, "counts_from": timezone.now()}
+        phone=phone,
+        defaults={
+            **form.cleaned_data,
+            **quotas.WELL,
+            "counts_from": timezone.now(),
+            "webhook_problem": "",
+        },
     )
     quotas.note_metered(phone)
     messages.success(request, _("Saved."))

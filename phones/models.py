@@ -254,6 +254,7 @@ class Watch(models.Model):
     not looked at). Then a mail is written, or the phone rests until a few messages have shown that it is well
     (a circuit breaker), or it is paused.
 
+    `webhook` is an address that is told of it too, `webhook_problem` why it could not be, the last time.
     `rests_until` is when such trials begin, `tried_at` and `tried` when the last was claimed and how many;
     all that happened before `counts_from` is forgiven. `troubled_at` is since when it is too much.
     """
@@ -270,6 +271,8 @@ class Watch(models.Model):
     margin = models.PositiveSmallIntegerField(default=0)
     least = models.PositiveIntegerField(default=20)
     action = models.CharField(max_length=5, choices=Action.choices, default=Action.ALERT)
+    webhook = models.CharField(max_length=500, blank=True)
+    webhook_problem = models.CharField(max_length=300, blank=True)
     counts_from = models.DateTimeField(default=timezone.now)
     troubled_at = models.DateTimeField(null=True, blank=True)
     words = models.CharField(max_length=200, blank=True)

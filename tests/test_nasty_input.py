@@ -62,7 +62,7 @@ TYPED = [
     "settings-auth_token", "settings-base_url", "settings-key", "settings-sender", "sheet",
     "since", "source", "status", "submission", "sure", "table", "tags", "target", "test",
     "test_number", "test_submission", "text", "theme", "through", "time_zone", "to", "type",
-    "until", "upto", "urgent", "value_town", "version", "what", "when", "where", "who", "without",
+    "until", "upto", "urgent", "value_town", "version", "webhook", "what", "when", "where", "who", "without",
     "without_to", "words", "workspace",
 ]  # fmt: skip
 FORM = "application/x-www-form-urlencoded"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any, ClassVar
 
 import pytest
 import time_machine
@@ -108,6 +111,51 @@ def test_an_alert_is_mailed_once_until_all_is_well_again(watched, fail, jobs, cl
     fail(4, 0)
     look(jobs)
     assert len(mail.outbox) == 2
+
+
+class Monitor(BaseHTTPRequestHandler):
+    """Somebody's monitor: keeps what it is told."""
+
+    told: ClassVar[list[dict[str, Any]]] = []
+
+    def do_POST(self) -> None:
+        length = int(self.headers["Content-Length"])
+        self.told.append(json.loads(self.rfile.read(length)))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_arguments: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("action", Watch.Action.values)
+def test_an_address_is_told_too_whatever_follows(
+    watched: Watched, fail: Any, jobs: Any, settings: Any, action: str
+) -> None:
+    Monitor.told.clear()
+    settings.ALLOW_PRIVATE_ADDRESSES = {"127.0.0.1"}
+    with HTTPServer(("127.0.0.1", 0), Monitor) as server:
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+        watch = watched(webhook=f"http://127.0.0.1:{server.server_port}/", action=action)
+        fail(4, 0)
+        look(jobs)
+        server.shutdown()
+
+    assert [(t["event"], t["phone"]["name"]) for t in Monitor.told] == [
+        ("phone.unreliable", "Line")
+    ]
+    assert "Of 4 messages 4 failed" in Monitor.told[0]["words"]
+    watch.refresh_from_db()
+    assert watch.webhook_problem == ""
+
+
+def test_an_address_inside_is_not_called_and_its_owner_is_told(watched, fail, jobs) -> None:
+    watch = watched(webhook="http://127.0.0.1:1/")
+    fail(4, 0)
+    look(jobs)
+    watch.refresh_from_db()
+
+    assert "127.0.0.1" in watch.webhook_problem
 
 
 def test_what_is_too_fresh_to_have_been_reported_is_not_looked_at(
