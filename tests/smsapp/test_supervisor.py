@@ -121,7 +121,7 @@ def test_children_stop_from_the_highest_stage_down(
 
     supervisor.send_signal(number)
 
-    assert supervisor.wait(timeout=5) == 0
+    assert supervisor.wait(timeout=20) == 0
     assert (tmp_path / "journal").read_text().split() == ["worker", "web", "queue"]
     assert not any(is_alive(process) for process in numbers)
 
@@ -133,7 +133,7 @@ def test_a_child_that_does_not_finish_is_killed_after_its_patience(
     worker = number_of("worker", tmp_path)
 
     supervisor.terminate()
-    said, _ = supervisor.communicate(timeout=5)
+    said, _ = supervisor.communicate(timeout=20)
 
     assert not is_alive(worker)
     assert "worker          | did not finish in time and was killed" in said
@@ -147,7 +147,7 @@ def test_a_second_ctrl_c_kills_at_once(keep: Keep, tmp_path: Path) -> None:
     eventually((tmp_path / "journal").exists)
     supervisor.send_signal(signal.SIGINT)
 
-    assert supervisor.wait(timeout=5) == 0
+    assert supervisor.wait(timeout=20) == 0
     assert not is_alive(worker)
 
 
@@ -183,7 +183,7 @@ def test_lines_come_out_behind_the_name_of_who_printed_them(keep: Keep, tmp_path
     number_of("worker", tmp_path)
 
     supervisor.terminate()
-    said, _ = supervisor.communicate(timeout=5)
+    said, _ = supervisor.communicate(timeout=20)
 
     assert "web             | héllo" in said
     assert "worker          | hello from worker" in said
