@@ -140,7 +140,10 @@ def _of_step(campaign: Campaign, place: Place, size: int) -> Iterator[list[Recip
         return _sheet(campaign, place.after, size)
     people = _people(campaign) if place.step == _PEOPLE else None
     if place.step >= _FIRST:
-        people = _listed(campaign, _lists(campaign)[place.step - _FIRST])
+        value = _lists(campaign)[place.step - _FIRST]
+        if value[:1] == "g":
+            return _grouped(campaign, int(value[1:]), place, size)
+        people = _listed(campaign, value)
     return _contacts(people, place, size) if people is not None else iter(())
 
 
@@ -205,6 +208,19 @@ def _contacts(people: QuerySet[Contact], place: Place, size: int) -> Iterator[li
     while found := list(people.filter(pk__gt=after).order_by("pk")[:size]):
         after = found[-1].pk
         yield [_of_contact(contact, place.step) for contact in found]
+
+
+def _grouped(campaign: Campaign, group: int, place: Place, size: int) -> Iterator[list[Recipient]]:
+    """Give the people of a group, by the index of its members: SQLite would gather all for each chunk."""
+    if not Group.objects.filter(workspace=campaign.workspace, pk=group).exists():
+        return
+    joined = Group.contacts.through.objects.filter(group=group).order_by("contact")
+    living = _fulfilling(campaign, Contact.objects.living().filter(workspace=campaign.workspace))
+    after = place.after
+    while ids := list(joined.filter(contact__gt=after).values_list("contact_id", flat=True)[:size]):
+        after = ids[-1]
+        if found := list(living.filter(pk__in=ids).order_by("pk")):
+            yield [_of_contact(contact, place.step) for contact in found]
 
 
 def _of_contact(contact: Contact, step: int) -> Recipient:
