@@ -196,9 +196,8 @@ def _stop(campaign: Campaign, states: Sequence[State], to: State, **fields: Any)
                 _change(campaign, states, to, lease_until=None, **fields)
                 _hold(campaign)
             return
-        except (
-            OperationalError
-        ):  # a deadlock with results that are recorded in an order of their own
+        # A deadlock with results, which are recorded in an order of their own.
+        except OperationalError:
             if not left:
                 raise
 

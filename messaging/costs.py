@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from lib import gsm, money, stored
-from messaging.models import NOT_SPENT, Direction, Message
 from phones.base import Sent, StatusReport
 from phones.models import Phone
 from phones.prices import Estimate, tariff_of
@@ -76,22 +73,3 @@ class Spent:
     @property
     def total(self) -> int:
         return self.actual + self.estimated
-
-
-def spent(messages: QuerySet[Message]) -> list[Spent]:
-    """Add up what messages cost, a line for each currency, in one query.
-
-    What never left is left out; what still waits counts with its estimate.
-    """
-    outgoing = messages.filter(direction=Direction.OUT, cost__isnull=False).exclude(
-        cost_is_estimate=True, sent_at=None, status__in=NOT_SPENT
-    )
-    sums = (
-        outgoing.order_by("currency")
-        .values("currency")
-        .annotate(
-            actual=Coalesce(Sum("cost", filter=Q(cost_is_estimate=False)), 0),
-            estimated=Coalesce(Sum("cost", filter=Q(cost_is_estimate=True)), 0),
-        )
-    )
-    return [Spent(**line) for line in sums]

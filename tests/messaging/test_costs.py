@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.models import User, Workspace
 from contacts.models import OptOut
 from messaging import actions, composing, costs, receiving
-from messaging.costs import Spent
+from messaging.activity import ACTIVITY
 from messaging.models import Media, Message, Report, Status
 from messaging.outcomes import Outcome, record
 from messaging.routing import Route
@@ -225,12 +225,13 @@ def test_what_was_spent_is_added_up_and_what_never_left_is_not(write: Write, lin
     Message.objects.filter(pk=cancelled.pk).update(status=Status.CANCELLED)
     record(claimed(failed), line, [Outcome(failed, error=Rejected("No"))])
 
-    assert costs.spent(Message.objects.all()) == [
-        Spent("EUR", actual=49_000, estimated=50_000),
-        Spent("USD", actual=0, estimated=7_900),
+    left = ACTIVITY.counts(line.workspace_id)
+    assert sorted((key[0], key[-1], sums[2:]) for key, sums in left.items()) == [
+        ("failed", "EUR", (0, 0)),
+        ("sent", "EUR", (49_000, 0)),
     ]
-    assert not Message.objects.get(pk=failed.pk).will_cost
-    assert Message.objects.get(pk=waiting.pk).will_cost
+    found = {m.pk: m.will_cost for m in Message.objects.all()}
+    assert [found[m.pk] for m in (told, waiting, cancelled, failed)] == [True, True, False, False]
 
 
 # ---- What people see ----------------------------------------------------------------------------
