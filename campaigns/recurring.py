@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -69,8 +69,9 @@ def arrange(
 ) -> Recurrence | None:
     """Let a draft recur as `rhythm` says, or not at all (None) while it has not begun to.
 
-    One that runs already goes on with the new rhythm from now on, and with these fields of its pattern;
-    what was prepared or skipped stays so.
+    One that runs already goes on with the new rhythm from now on, and with these fields of its pattern.
+    What was skipped stays so; a run that waits for its time and has no place in the new rhythm is cancelled,
+    or the same people would get that one and the new one.
     """
     with transaction.atomic():
         mine = Recurrence.objects.select_for_update().filter(pattern=campaign)
@@ -97,7 +98,26 @@ def arrange(
         if recurrence.phase == Recurrence.Phase.ACTIVE:
             _aim(recurrence, timezone.now())
         recurrence.save(update_fields=[*said, "next_at", "make_at", "ended_at"])
+        _cancel([run for run in _waiting(recurrence) if not _fits(rhythm, run.occurrence)], by)
     return recurrence
+
+
+def _waiting(recurrence: Recurrence) -> QuerySet[Campaign]:
+    """Give the runs that were made and wait for their time."""
+    return recurrence.runs.filter(state=State.SCHEDULED)
+
+
+def _fits(rhythm: Rhythm, occurrence: datetime | None) -> bool:
+    before = occurrence and occurrence - timedelta(microseconds=1)
+    return before is not None and rhythm.following(before) == occurrence
+
+
+def _cancel(runs: Iterable[Campaign], by: User | None) -> None:
+    for campaign in runs:
+        try:
+            steering.cancel(campaign, by)
+        except steering.Refused:
+            logger.info("Campaign %s had begun when its recurrence was changed", campaign.pk)
 
 
 def begin(recurrence: Recurrence, by: User | None) -> None:
@@ -152,11 +172,7 @@ def end(recurrence: Recurrence, by: User | None) -> None:
     live = Recurrence.objects.filter(pk=recurrence.pk, ended_at=None)
     if not live.update(ended_at=now, next_at=None, make_at=None, problem=""):
         raise steering.Refused(_("It has ended already."))
-    for campaign in recurrence.runs.filter(state=State.SCHEDULED):
-        try:
-            steering.cancel(campaign, by)
-        except steering.Refused:
-            logger.info("Campaign %s had begun when its recurrence ended", campaign.pk)
+    _cancel(_waiting(recurrence), by)
     recurrence.refresh_from_db()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -256,6 +257,22 @@ def test_a_new_rhythm_counts_from_now_on(begun: Any) -> None:
         at(21),
         at(22, 17),
     ]
+
+
+def test_a_run_without_a_place_in_the_new_rhythm_is_cancelled(begun: Any, bob: User) -> None:
+    """Or the same people would get that one and the new one."""
+    recurrence = begun()
+    with time_machine.travel(NOON, tick=False):
+        made = recurring.prepare(recurrence, at(22), bob)
+        same = recurring.rhythm_of(recurrence)
+        recurring.arrange(recurrence.pattern, same, by=bob)
+        assert runs(recurrence) == [(22, "scheduled")]
+
+        later = replace(same, starts=same.starts + timedelta(hours=1))
+        recurring.arrange(recurrence.pattern, later, by=bob)
+
+    made.refresh_from_db()
+    assert made.state == State.CANCELLED
 
 
 def test_where_each_zone_counts_a_run_is_made_before_the_first_reaches_it(begun: Any) -> None:
