@@ -90,6 +90,7 @@ INSTALLED_APPS = [
     "campaigns",
     "smsapp",
     "django.forms",
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.i18n import set_language
 
 from smsapp import metrics, system, usage_views, views
+from smsapp.tables import tables
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
@@ -16,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("favicon.ico", views.favicon, name="favicon"),
     path("administration/system/", system.system, name="system"),
     path("administration/system/ask/", system.system_ask, name="system_ask"),
+    path("administration/tables/", tables().urls),
     path("usage/", usage_views.workspace_usage, name="usage"),
     path("usage/export/", usage_views.workspace_usage_export, name="usage_export"),
     path("administration/usage/", usage_views.site_usage, name="admin_usage"),
