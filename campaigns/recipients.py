@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.db.models import BooleanField, Q, QuerySet
+from django.db.models import BooleanField, QuerySet
 from django.db.models.expressions import RawSQL
 
 from campaigns.models import Campaign
@@ -82,10 +82,9 @@ def _searched(campaign: Campaign, q: str) -> QuerySet[Message]:
     mine = Message.objects.filter(
         _OUTGOING, workspace=campaign.workspace_id, submission=campaign.submission
     )
-    asked = Q(peer__in=numbers_called(campaign.workspace_id, q))
     if is_number(q):
-        asked = by_number(q, campaign.workspace.country)
-    return mine.filter(asked).order_by("peer")
+        return mine.filter(by_number(q, campaign.workspace.country)).order_by("peer")
+    return mine.filter(peer__in=numbers_called(campaign.workspace_id, q)).order_by("peer")
 
 
 def everybody(campaign: Campaign, wanted: Wanted) -> Iterator[tuple[Message, str]]:
