@@ -1,9 +1,9 @@
 """How fast campaigns are checked and expanded, in how much memory, and how fast their pages are afterwards.
 
-    .venv/bin/python -m bench.campaign [how many, 100000 unless told] [--after MORE]
+    .venv/bin/python -m bench.campaign [how many, 100000 unless told] [--after MORE] [--postgresql]
 
-With DATABASE_URL of an empty PostgreSQL database it measures that instead of SQLite. The people of each size
-are new ones; `--after` lets so many messages of other campaigns be there before.
+With `--postgresql`, on a PostgreSQL of its own with the settings it comes with, else on SQLite. The people of
+each size are new ones; `--after` lets so many messages of other campaigns be there before.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
+
+from tests.peers.postgres import start_postgres
 
 TEXT = (
     "Hello {{ contact.firstname | default: 'friend' }}, your appointment is on "
@@ -27,9 +30,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("many", nargs="?", type=int, default=100_000)
     parser.add_argument("--after", type=int, default=0)
+    parser.add_argument("--postgresql", action="store_true")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="smsapp-bench-") as folder:
+    plain = {"listen_addresses": "127.0.0.1"}
+    server: Any = start_postgres(plain) if given.postgresql else nullcontext()
+    with tempfile.TemporaryDirectory(prefix="smsapp-bench-") as folder, server as peer:
         os.environ |= {"DATA_DIR": folder, "DJANGO_BUILD": "1", "LOG_LEVEL": "ERROR"}
+        if peer:
+            os.environ["DATABASE_URL"] = peer.database_url
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smsapp.settings")
         import django  # noqa: PLC0415
 
