@@ -66,7 +66,8 @@ def feed(pk: int) -> int:
     route = Judge.route_of(campaign)
     found = routing.candidates(campaign.workspace, route)
     if all(item.phone.is_deleted for item in found):
-        if _due(campaign, timezone.now(), None).exists():
+        # What is held for one phone that is deleted is being cancelled (see steering.go_on).
+        if campaign.phone is None and _due(campaign, timezone.now(), None).exists():
             with alerting.spoken_to(campaign):
                 alerting.stop(campaign, alerting.no_phone())
         return 0

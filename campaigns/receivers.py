@@ -1,4 +1,4 @@
-"""What campaigns tell of the groups of phones that they leave by, and that they heed archiving."""
+"""What campaigns tell of the groups of phones that they leave by; they heed archiving, and phones that go."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from django.utils.translation import gettext as _
 from accounts.models import Workspace
 from accounts.signals import workspace_archived
 from campaigns import steering
-from campaigns.models import ENDED, Campaign, State
-from phones.models import Pool
+from campaigns.models import ENDED, LIVE, Campaign, State
+from lib.jobs import DEFAULT, wake
+from phones.models import Phone, Pool
 from phones.pools import Use
-from phones.signals import asked_for_uses
+from phones.signals import asked_for_uses, phone_deleted
 
 # Campaigns that are named.
 _MOST = 20
@@ -26,6 +27,13 @@ def pause_campaigns(*, workspace: Workspace, **_named: Any) -> None:
     for campaign in Campaign.objects.filter(workspace=workspace, state=State.RUNNING):
         with suppress(steering.Refused):
             steering.pause(campaign, _("The workspace was archived."))
+
+
+@receiver(phone_deleted)
+def leave_phone(*, phone: Phone, **_named: Any) -> None:
+    """Cancel what campaigns hold for a phone that is being deleted, in the background."""
+    for pk in Campaign.objects.filter(phone=phone, state__in=LIVE).values_list("pk", flat=True):
+        wake(steering.go_on, pk, queue=DEFAULT)
 
 
 @receiver(asked_for_uses)

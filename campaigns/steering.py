@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import OperationalError, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
@@ -40,6 +40,7 @@ RETRIABLE = (
     Reason.NONE, Reason.UNREACHABLE, Reason.EXPIRED, Reason.GAVE_UP, Reason.REJECTED,
     Reason.BLOCKED, Reason.NOT_KNOWN,
 )  # fmt: skip
+_PHONE_IS_GONE = Q(phone__deleted_at__isnull=False)
 # What a copy takes over.
 _COPIED = (
     "name", "text", "flash", "urgent", "who", "numbers", "sheet", "without", "without_numbers",
@@ -243,6 +244,8 @@ def retry(campaign: Campaign, reasons: Sequence[str], by: User | None) -> None:
             "The group of phones that it left by was deleted. Copy it, and choose another one."
         )
         raise Refused(words)
+    if not has_phone(campaign):
+        raise Refused(_("There is no phone that could send this. Copy it, and choose another one."))
     again = {
         "before": timezone.now().isoformat(),
         "reasons": wanted,
@@ -261,15 +264,16 @@ def go_on_all() -> int:
     """Wake what touches many messages and is not done. A duty of the tick."""
     held = Message.objects.filter(campaign=OuterRef("pk"), held=True, status=Status.QUEUED)
     cancelled = Campaign.objects.filter(Exists(held), state=State.CANCELLED)
-    again = Campaign.objects.filter(state__in=LIVE).exclude(again={})
-    left = {*cancelled.values_list("pk", flat=True), *again.values_list("pk", flat=True)}
+    live = Campaign.objects.filter(state__in=LIVE)
+    found = (cancelled, live.exclude(again={}), live.filter(_PHONE_IS_GONE & Exists(held)))
+    left = {pk for some in found for pk in some.values_list("pk", flat=True)}
     for pk in left:
         wake(go_on, pk, queue=DEFAULT)
     return len(left)
 
 
 def go_on(pk: int) -> None:
-    """Cancel, or try again, for some seconds. A job."""
+    """Cancel what a campaign or its phone leaves behind, or try again, for some seconds. A job."""
     awake(go_on, pk)
     begun = time.monotonic()
     while time.monotonic() - begun < _RUN:
@@ -278,6 +282,9 @@ def go_on(pk: int) -> None:
             return
         if campaign.state == State.CANCELLED:
             done = _cancel_some(campaign)
+        elif campaign.is_live and Campaign.objects.filter(_PHONE_IS_GONE, pk=pk).exists():
+            Campaign.objects.filter(pk=pk).exclude(again={}).update(again={})
+            done = _cancel_some(campaign, Reason.PHONE_GONE)
         elif campaign.again and campaign.state not in ENDED:
             done = _retry_some(campaign)
         else:
@@ -287,7 +294,7 @@ def go_on(pk: int) -> None:
     wake(go_on, pk, queue=DEFAULT)
 
 
-def _cancel_some(campaign: Campaign) -> int:
+def _cancel_some(campaign: Campaign, reason: Reason = Reason.NONE) -> int:
     now = timezone.now()
     with transaction.atomic():
         held = Message.objects.select_for_update().filter(
@@ -295,7 +302,7 @@ def _cancel_some(campaign: Campaign) -> int:
         )
         pks = list(held.order_by("send_at", "pk").values_list("pk", flat=True)[:_BATCH])
         return Message.objects.filter(pk__in=pks, status=Status.QUEUED).update(
-            status=Status.CANCELLED, held=False, ended_at=now
+            status=Status.CANCELLED, reason=reason, held=False, ended_at=now
         )
 
 

@@ -17,6 +17,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from lib import bulk
+from lib.jobs import DEFAULT, awake, wake
 from messaging import media, routing
 from messaging.carrying import Load
 from messaging.connected import rouse
@@ -243,15 +244,29 @@ def _row(message: Message, phone: Phone, tariff: Tariff, now: datetime) -> tuple
 
 
 def leave(phone: Phone) -> int:
-    """Give what waits for a phone that is deleted to others; cancel what has none, and give how much.
+    """Give some of what waits for a phone that is deleted to others; cancel what has none. Give how much was.
 
-    Within the transaction that deletes it. What a campaign holds, and may leave by another phone, finds
-    one when its turn comes.
+    The rest follows in the background. Nothing of it can leave meanwhile: who claims asks for a living
+    phone. What campaigns hold is theirs to end.
     """
-    for some in _chunks(_ids(_movable().filter(phone=phone))):
-        move(some, most=sys.maxsize)
-    is_routed = Q(any_phone=True) | Q(pool__isnull=False)
-    waiting = Message.objects.filter(phone=phone, status=Status.QUEUED)
-    return waiting.exclude(is_routed, held=True).update(
-        status=Status.CANCELLED, reason=Reason.PHONE_GONE, ended_at=timezone.now()
+    waiting = Message.objects.filter(phone=phone, status=Status.QUEUED, held=False)
+    ids = list(
+        waiting.order_by("priority", "not_before", "pk").values_list("pk", flat=True)[:_BATCH]
     )
+    with transaction.atomic():
+        for some in _chunks(ids):
+            move(some, most=sys.maxsize)
+        cancelled = waiting.filter(pk__in=ids).update(
+            status=Status.CANCELLED, reason=Reason.PHONE_GONE, ended_at=timezone.now()
+        )
+    if len(ids) == _BATCH:
+        wake(go_on_leaving, phone.pk, queue=DEFAULT)
+    return cancelled
+
+
+def go_on_leaving(phone_id: int) -> None:
+    """Go on where `leave` ended. A job."""
+    awake(go_on_leaving, phone_id)
+    phone = Phone.objects.select_related("workspace").defer("settings").filter(pk=phone_id).first()
+    if phone and phone.is_deleted:
+        leave(phone)

@@ -82,8 +82,7 @@ def cancel_orphans() -> int:
     gone = Phone.objects.filter(Exists(orphans), deleted_at__isnull=False)
     cancelled = 0
     for phone in gone.select_related("workspace").defer("settings"):
-        with transaction.atomic():
-            cancelled += failing_over.leave(phone)
+        cancelled += failing_over.leave(phone)
     return cancelled
 
 

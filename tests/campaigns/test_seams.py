@@ -25,7 +25,8 @@ from contacts.services import opt_out
 from messaging import carrying, quiet, reporting, sending, sweeping
 from messaging.models import Media, Message, QuietHours, Segment
 from messaging.outcomes import Outcome, record
-from phones.base import Delivery, Sent, StatusReport, Temporary
+from phones import services
+from phones.base import Delivery, Reason, Sent, StatusReport, Temporary
 from phones.models import Phone, Pool, PoolPhone
 from tests.campaigns.conftest import by_state, messages, work
 from tests.contacts.cast import contact
@@ -139,17 +140,37 @@ def test_what_was_leaving_at_the_pause_and_left_is_held_no_more(begin: Begin, li
 # ---- What is gone -------------------------------------------------------------------------------
 
 
-def test_a_campaign_whose_phone_is_gone_says_so(begin: Begin, bob: User) -> None:
+def test_a_campaign_whose_phone_is_gone_is_not_tried_again(begin: Begin, bob: User) -> None:
     campaign = work(begin())
     Message.objects.update(status="failed", reason="expired", ended_at=timezone.now())
     work(campaign)
     Phone.objects.update(deleted_at=timezone.now())
 
-    steering.retry(campaign, ["expired"], bob)
+    with pytest.raises(steering.Refused, match="no phone"):
+        steering.retry(campaign, ["expired"], bob)
+
+    assert by_state(campaign) == {"failed": 3}
+
+
+def test_what_is_held_for_a_phone_that_is_deleted_never_leaves_and_is_cancelled_in_portions(
+    begin: Begin, line: Phone, bob: User
+) -> None:
+    campaign = begin(numbers=[number(i) for i in range(7)])
+    expanding.run(campaign.pk)
+
+    services.delete(line, by=bob)
+    assert feeding.feed(campaign.pk) == 0
+    assert by_state(campaign) == {"queued": 7}  # not within the request
+    with patch.object(steering, "_BATCH", 3), patch.object(steering, "_RUN", 0.0):
+        steering._cancel_some(campaign, Reason.PHONE_GONE)
+        assert by_state(campaign) == {"queued": 4, "cancelled": 3}
+    assert steering.go_on_all() == 1  # the tick takes it up again
     work(campaign)
 
-    assert campaign.state == State.PAUSED
-    assert "no phone" in campaign.problem
+    assert {(m.status, m.reason, m.held) for m in messages(campaign)} == {
+        ("cancelled", "phone_gone", False)
+    }
+    assert campaign.state == State.DONE
 
 
 def test_what_failed_by_a_group_that_is_gone_does_not_leave_by_any_phone(

@@ -201,6 +201,23 @@ def test_a_deleted_phone_leaves_its_messages_to_others(write, line, second, pool
     assert list(pool.phones.all()) == [second]
 
 
+def test_a_deleted_phone_with_much_that_waits_is_left_in_portions(
+    write, send, line, second, pool, monkeypatch
+) -> None:
+    monkeypatch.setattr(failing_over, "_BATCH", 2)
+    moving = write(*map(number, range(3)), route=Route(pool=pool))
+    alone = write(*map(number, range(10, 13)), route=Route(line))
+
+    services.delete(line)
+    send()
+    assert sum(m.phone == line for m in Message.objects.filter(status=Status.QUEUED)) == 4
+    for _turn in range(3):
+        failing_over.go_on_leaving(line.pk)
+
+    assert phones_of(*moving) == ["Second"] * 3
+    assert states(*moving, *alone) == [Status.QUEUED] * 3 + [Status.CANCELLED] * 3
+
+
 def test_what_comes_back_to_a_deleted_phone_finds_another_one(write, line, second, pool) -> None:
     (message,) = write(route=Route(pool=pool))
     Message.objects.update(status=Status.SENDING, lease_until=timezone.now())
