@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,7 +20,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campaigns import alerting, feeding, sources, texts, when
+from campaigns import alerting, feeding, sources, texts
 from campaigns.judging import Judge, Judged
 from campaigns.models import Campaign, State
 from campaigns.sources import Place
@@ -31,7 +30,6 @@ from lib.jobs import DEFAULT, awake, stopping, wake
 from lib.stored import DatabaseAway
 from messaging.conversations import existing, note_written
 from messaging.models import Direction, Media, Message, Status
-from phones.base import Reason
 from phones.models import Phone
 from phones.prices import Tariff, tariff_of
 
@@ -109,9 +107,6 @@ class _Expansion:
         self._lease = until
         self._phone, self._tariff = self._first_phone()
         self._media = list(campaign.media.all())
-        # {zone: when it is wanted there}, {zone: whether that had passed for too long}
-        self._send_at: dict[str, datetime] = {}
-        self._too_late: dict[str, bool] = {}
         # What all its messages share.
         self._same = {
             "workspace": campaign.workspace_id,
@@ -133,7 +128,7 @@ class _Expansion:
         begun = time.monotonic()
         start = Place(campaign.step, campaign.after)
         for place, recipients in sources.chunks(campaign, _CHUNK, start):
-            judged = [self._in_time(item) for item in self.judge(recipients)]
+            judged = self.judge(recipients)
             for attempt in range(_TRIES):
                 try:
                     self._store(place, judged)
@@ -242,34 +237,11 @@ class _Expansion:
             price is not None,
         )
 
-    def _in_time(self, item: Judged) -> Judged:
-        """Leave out for whom it was too late already when the campaign began, by their own clock."""
-        campaign, begun = self.campaign, self.campaign.started_at
-        if item.reason or not (campaign.own_zone and campaign.send_at and begun):
-            return item
-        zone = self._zone(item)
-        if zone not in self._too_late:
-            at = when.moment_for(campaign, zone)
-            self._too_late[zone] = when.is_too_late(at, campaign.late, begun)
-        return replace(item, reason=Reason.TOO_LATE) if self._too_late[zone] else item
-
-    def _zone(self, item: Judged) -> str:
-        campaign, recipient = self.campaign, item.recipient
-        zone = campaign.time_zone or campaign.workspace.time_zone
-        if not campaign.own_zone:
-            return zone
-        contact_zone = recipient.contact.time_zone if recipient.contact else ""
-        return when.zone_of(recipient.number, contact_zone, zone)
-
     def _moment(self, item: Judged, number: int) -> datetime:
         """Say when one recipient's message is wanted: its zone's time, and its share of the spread."""
-        campaign, zone = self.campaign, self._zone(item)
-        if zone not in self._send_at:
-            begun = campaign.started_at or timezone.now()
-            at = when.moment_for(campaign, zone) if campaign.send_at else begun
-            # Once begun it is never earlier than that, so that a spread is one after an outage too.
-            self._send_at[zone] = max(at, begun)
+        campaign, recipient = self.campaign, item.recipient
+        at = self.judge.clocks.moment(recipient.number, recipient.contact_zone)
         if not campaign.spread:
-            return self._send_at[zone]
+            return at
         share = min(1.0, (campaign.seen + number) / max(1, campaign.expected))
-        return self._send_at[zone] + timedelta(seconds=round(campaign.spread * share))
+        return at + timedelta(seconds=round(campaign.spread * share))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import prefetch_related_objects
@@ -18,6 +18,7 @@ from campaigns import sources, texts
 from campaigns.fields import workspace_values
 from campaigns.models import Campaign
 from campaigns.sources import Recipient
+from campaigns.when import Clocks
 from contacts import keeping
 from contacts.models import Kind
 from contacts.services import stopped
@@ -52,6 +53,7 @@ class Judge:
     def __init__(self, campaign: Campaign) -> None:
         self.campaign = campaign
         self.route = self.route_of(campaign)
+        self.clocks = Clocks(campaign)
         self._compiled = texts.compiled(campaign.text)
         self._fields = keeping.fields_of(campaign.workspace) if self._compiled.fields else []
         self._workspace = workspace_values(campaign.workspace, campaign.created_by)
@@ -85,7 +87,7 @@ class Judge:
         excluded = sources.excluded(self.campaign, numbers)
         stops = stopped(workspace, numbers)
         judged = [self._judge(recipient, excluded, stops) for recipient in recipients]
-        return self._with_reach(workspace, judged)
+        return [self._in_time(item) for item in self._with_reach(workspace, judged)]
 
     def one(self, recipient: Recipient) -> Judged:
         return self([recipient])[0]
@@ -139,6 +141,13 @@ class Judge:
             length = self._lengths[text] = gsm.measure(text)
         return length
 
+    def _in_time(self, item: Judged) -> Judged:
+        """Leave out for whom its time has passed already, by their own clock."""
+        recipient = item.recipient
+        if item.reason or not self.clocks.is_past(recipient.number, recipient.contact_zone):
+            return item
+        return replace(item, reason=Reason.TOO_LATE)
+
     def _with_reach(self, workspace: Workspace, judged: list[Judged]) -> list[Judged]:
         """Say of whom no phone can reach. Phones are asked once for all texts that need the same."""
         alike: defaultdict[tuple[str, ...], list[Judged]] = defaultdict(list)
@@ -151,7 +160,7 @@ class Judge:
             load = self.load(items[0].text)
             unreached |= numbers - routing.reachable(workspace, self.route, load, numbers)
         return [
-            Judged(item.recipient, item.text, item.length, Reason.NO_PHONE, "", item.missing)
+            replace(item, reason=Reason.NO_PHONE)
             if not item.reason and item.recipient.number in unreached
             else item
             for item in judged

@@ -64,6 +64,11 @@ class Recipient:
         """Give the number, or what was written where it is none, so that it does not disappear."""
         return self.number or self.written[:40]
 
+    @property
+    def contact_zone(self) -> str:
+        """Give the time zone that their contact names, "" where it names none."""
+        return self.contact.time_zone if self.contact else ""
+
 
 def chunks(
     campaign: Campaign, size: int, start: Place | None = None

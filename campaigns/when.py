@@ -38,6 +38,40 @@ def moment_for(campaign: Campaign, zone: str) -> datetime:
     return zones.moment(wall, zones.zone(zone, campaign.time_zone))
 
 
+class Clocks:
+    """When each recipient of a campaign is to get its message, and for whom that has passed.
+
+    Counted from when it began; of one that has not, from when it would.
+    """
+
+    def __init__(self, campaign: Campaign) -> None:
+        now = timezone.now()
+        self._campaign = campaign
+        self._begun = campaign.started_at or max(now, starts_at(campaign) or now)
+        self._zone = campaign.time_zone or campaign.workspace.time_zone
+        self._moments: dict[str, datetime] = {}
+
+    def moment(self, number: str, contact_zone: str) -> datetime:
+        """Give when a message is wanted: never before it began, so that a spread is one after an outage too."""
+        return max(self._moment(number, contact_zone), self._begun)
+
+    def is_past(self, number: str, contact_zone: str) -> bool:
+        """Say whether it was too late for somebody already when it began, by their own clock."""
+        campaign = self._campaign
+        if not (campaign.own_zone and campaign.send_at):
+            return False
+        return is_too_late(self._moment(number, contact_zone), campaign.late, self._begun)
+
+    def _moment(self, number: str, contact_zone: str) -> datetime:
+        campaign = self._campaign
+        if campaign.send_at is None:
+            return self._begun
+        zone = zone_of(number, contact_zone, self._zone) if campaign.own_zone else self._zone
+        if zone not in self._moments:
+            self._moments[zone] = moment_for(campaign, zone)
+        return self._moments[zone]
+
+
 def zone_of(number: str, contact_zone: str, workspace_zone: str) -> str:
     """Give where somebody lives: as their contact says, else as their number does, else the workspace's."""
     if contact_zone and zones.known(contact_zone):

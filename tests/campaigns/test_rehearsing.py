@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from unittest.mock import patch
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import User, Workspace
-from campaigns import rehearsing, steering
+from campaigns import previewing, rehearsing, steering
 from campaigns.models import Campaign
 from contacts.services import opt_out
 from tests.campaigns.conftest import by_state, work
@@ -44,6 +46,28 @@ def test_it_counts_what_will_happen(draft: Draft, workspace: Workspace, bob: Use
     steering.start(campaign, bob)
     work(campaign)
     assert by_state(campaign) == {"queued": 1, "skipped": 3}
+
+
+def test_it_foresees_whose_own_clock_is_past(draft: Draft, bob: User) -> None:
+    in_an_hour = timezone.now() + timedelta(hours=1)
+    japanese = "+819012345678"
+    campaign = draft(numbers=[number(1), japanese], send_at=in_an_hour, own_zone=True, late=2)
+
+    plan = rehearsed(campaign)
+
+    assert (plan["people"], plan["out"]) == (1, {"too_late": 1})
+    (left_out,) = previewing.left_out(campaign, "too_late").people
+    assert left_out.recipient.number == japanese
+    steering.start(campaign, bob)
+    work(campaign)
+    assert by_state(campaign) == {"queued": 1, "skipped": 1}
+
+
+def test_of_what_begins_later_nobody_is_too_late(draft: Draft) -> None:
+    in_a_week = timezone.now() + timedelta(days=7)
+    campaign = draft(numbers=["+819012345678"], send_at=in_a_week, own_zone=True, late=0)
+
+    assert rehearsed(campaign)["people"] == 1
 
 
 def test_it_goes_on_in_turns_and_finds_the_same(draft: Draft) -> None:
