@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from campaigns import sources, texts
+from campaigns.birthdays import day_of
 from campaigns.fields import offered
 from campaigns.judging import Judge, Judged
 from campaigns.models import Campaign
+from campaigns.rehearsing import NO_DAY
 from campaigns.sources import Place
 from contacts.importing.reading import Unreadable
+from contacts.services import names
 from lib import e164
 from phones.base import Reason
 
@@ -100,21 +105,58 @@ class LeftOut:
 
 
 def left_out(campaign: Campaign, why: str, behind: str = "") -> LeftOut:
-    """Look for recipients left out for a reason (`excluded` or a Reason), for less than a second.
+    """Look for recipients left out for a reason (`excluded`, NO_DAY or a Reason), for less than a second.
 
     Raises texts.Bad and Unreadable.
     """
     begun, found = time.monotonic(), []
+    birthday = campaign.repeats.birthday if campaign.is_pattern else ""
     last = Place.read(behind)
     for judged in _judged(campaign, last):
         last = judged.recipient.place
-        if (judged.is_excluded and why == "excluded") or (
-            not judged.is_excluded and judged.reason and judged.reason == why
-        ):
+        if _why(judged, birthday) == why:
             found.append(judged)
         if len(found) == PAGE or time.monotonic() - begun > _SECONDS:
             return LeftOut(found, str(last))
     return LeftOut(found, "")
+
+
+def _why(judged: Judged, birthday: str) -> str:
+    """Say why somebody gets nothing, "" where they get the message. `birthday` is the field of their day."""
+    if judged.is_excluded:
+        return "excluded"
+    if not judged.reason and birthday and not day_of(judged.recipient.contact, birthday):
+        return NO_DAY
+    return str(judged.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Somebody who is there again: their number, name ("" for nobody we know), and from where to where."""
+
+    number: str
+    name: str
+    first: str
+    again: str
+
+
+def repeats(campaign: Campaign) -> list[Repeat]:
+    """Give those whom the rehearsal met more than once; the first of them where there are very many."""
+    found = campaign.plan.get("repeats", []) if campaign.planned_at else []
+    people = names(campaign.workspace_id, [number for number, _first, _again in found])
+    named = sources.named(campaign) if found else []
+    return [
+        Repeat(number, people.get(number, ""), _source(named, first), _source(named, again))
+        for number, first, again in found
+    ]
+
+
+def _source(named: Sequence[str], written: str) -> str:
+    place = Place.read(written)
+    if place is None or place.step >= len(named):
+        return "?"
+    name = named[place.step]
+    return _("%(file)s, row %(row)s") % {"file": name, "row": place.row} if place.row else name
 
 
 def _judged(campaign: Campaign, behind: Place | None) -> Iterator[Judged]:

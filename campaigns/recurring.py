@@ -76,6 +76,8 @@ def arrange(
     with transaction.atomic():
         mine = Recurrence.objects.select_for_update().filter(pattern=campaign)
         recurrence = mine.first()
+        if birthday != (recurrence.birthday if recurrence else ""):
+            steering.forget_plan(campaign)
         if rhythm is None:
             mine.filter(started_at=None).delete()
             campaign._state.fields_cache.pop("repeats", None)

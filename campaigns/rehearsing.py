@@ -21,7 +21,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from campaigns import sources, texts
+from campaigns import birthdays, sources, texts
 from campaigns.judging import Judge, Judged
 from campaigns.models import EDITABLE, Campaign
 from campaigns.sources import Place
@@ -32,8 +32,10 @@ from phones.prices import Tariff, tariff_of
 
 # Recipients of one step; seconds of one run, and between two notes of how far it is; life of a lease.
 _CHUNK, _RUN, _NOTE, _LEASE = 1000, 5.0, 1.0, timedelta(seconds=60)
-# Places that are kept for each field that somebody lacks, countries, and problems of texts.
-_PLACES, _COUNTRIES, _PROBLEMS = 20, 50, 5
+# Places that are kept for each field that somebody lacks, countries, problems of texts, and doubles.
+_PLACES, _COUNTRIES, _PROBLEMS, _REPEATS = 20, 50, 5, 500
+# Who has no birthday, among the reasons for being left out.
+NO_DAY = "no_day"
 # Rehearsals that nobody waits for any more are not taken up again.
 _DAY = timedelta(days=1)
 
@@ -68,7 +70,7 @@ def run(pk: int) -> None:
     if not _open().filter(pk=pk).update(lease_until=timezone.now() + _LEASE):
         return
     related = Campaign.objects.select_related("workspace", "created_by", "sheet", "phone", "pool")
-    campaign = related.get(pk=pk)
+    campaign = related.select_related("repeats").get(pk=pk)
     language = (campaign.created_by.language if campaign.created_by else "") or ""
     with translation.override(language or settings.LANGUAGE_CODE):
         rehearsal = _Rehearsal(campaign)
@@ -101,6 +103,9 @@ class _Rehearsal:
         self._costs: Counter[str] = Counter(plan.get("costs", {}))
         self._problems: Counter[str] = Counter(plan.get("problems", {}))
         self._missing: dict[str, dict[str, Any]] = plan.get("missing", {})
+        self._repeats: list[list[str]] = plan.get("repeats", [])
+        self._birthday: str = campaign.repeats.birthday if campaign.is_pattern else ""
+        self._days: dict[str, dict[str, Any]] = plan.get("days", {})
         self._longest: list[Any] = plan.get("longest", [0, ""])
 
     def go_on(self) -> None:
@@ -130,23 +135,21 @@ class _Rehearsal:
         if item.is_excluded:
             self._out["excluded"] += 1
             return
-        if not self._numbers.is_new(recipient.peer):
+        place = str(recipient.place)
+        if first := self._numbers.first(recipient.peer, place):
             self._out["repeated"] += 1
+            if len(self._repeats) < _REPEATS:
+                self._repeats.append([recipient.peer, first, place])
             return
         if item.reason:
             self._out[str(item.reason)] += 1
             if item.words:
                 self._problems[item.words] += 1
             return
-        segments = max(1, item.length.segments)
-        self._sums["people"] += 1
-        self._sums["segments"] += segments
+        if not self._cost(item, tariff):
+            self._out[NO_DAY] += 1
+            return
         self._countries[recipient.country] += 1
-        if price := tariff.price_of(recipient.number):
-            self._costs[price.currency] += price.amount * segments
-        else:
-            self._sums["unpriced"] += 1
-        place = str(recipient.place)
         if len(item.text) > self._longest[0]:
             self._longest = [len(item.text), place]
         for name in item.missing:
@@ -154,6 +157,26 @@ class _Rehearsal:
             lack["count"] += 1
             if len(lack["places"]) < _PLACES:
                 lack["places"].append(place)
+
+    def _cost(self, item: Judged, tariff: Tariff) -> bool:
+        """Add a message to the figures, and to those of its day; False where it never is that day."""
+        sums, costs, segments = self._sums, self._costs, max(1, item.length.segments)
+        price = tariff.price_of(item.recipient.number)
+        added = {"people": 1, "segments": segments, "unpriced": int(price is None)}
+        if self._birthday:
+            day = birthdays.day_of(item.recipient.contact, self._birthday)
+            if not day:
+                return False
+            figures = self._days.setdefault(day, {**dict.fromkeys(added, 0), "costs": {}})
+            for name, more in added.items():
+                figures[name] += more
+            if price:
+                spent = figures["costs"].get(price.currency, 0)
+                figures["costs"][price.currency] = spent + price.amount * segments
+        sums.update(added)
+        if price:
+            costs[price.currency] += price.amount * segments
+        return True
 
     def _pause(self) -> None:
         self._numbers.keep(str(self._place))
@@ -188,6 +211,8 @@ class _Rehearsal:
             "countries": dict(self._countries.most_common(_COUNTRIES)),
             "longest": self._longest,
             "missing": self._missing,
+            "repeats": self._repeats,
+            "days": self._days,
             "problems": dict(self._problems.most_common(_PROBLEMS)),
         }
         mine = Campaign.objects.filter(
@@ -215,7 +240,7 @@ class _Numbers:
         self._known = sqlite3.connect(self._path, isolation_level=None)
         self._known.execute("PRAGMA synchronous = OFF")
         self._known.executescript(
-            "CREATE TABLE IF NOT EXISTS seen (number TEXT PRIMARY KEY) WITHOUT ROWID;"
+            "CREATE TABLE IF NOT EXISTS seen (number TEXT PRIMARY KEY, place TEXT) WITHOUT ROWID;"
             "CREATE TABLE IF NOT EXISTS kept (place TEXT)"
         )
         self._known.execute("BEGIN")
@@ -226,8 +251,12 @@ class _Numbers:
         row = self._known.execute("SELECT place FROM kept").fetchone()
         return str(row[0]) if row else ""
 
-    def is_new(self, number: str) -> bool:
-        return self._known.execute(_ADD, (number,)).rowcount == 1
+    def first(self, number: str, place: str) -> str:
+        """Note a number; give the place where it was seen before, "" where it is new."""
+        if self._known.execute(_ADD, (number, place)).rowcount == 1:
+            return ""
+        row = self._known.execute("SELECT place FROM seen WHERE number = ?", (number,)).fetchone()
+        return str(row[0])
 
     def keep(self, place: str) -> None:
         self._known.execute("DELETE FROM kept")
@@ -245,7 +274,7 @@ class _Numbers:
             self._path.unlink(missing_ok=True)
 
 
-_ADD = "INSERT OR IGNORE INTO seen VALUES (?)"
+_ADD = "INSERT OR IGNORE INTO seen VALUES (?, ?)"
 
 
 def seconds(campaign: Campaign, phones: Sequence[Phone]) -> float | None:

@@ -36,6 +36,11 @@ class Place(NamedTuple):
     def __str__(self) -> str:
         return f"{self.step}-{self.after}"
 
+    @property
+    def row(self) -> int:
+        """Give the row of the file, without its headings; 0 where it is in none."""
+        return self.after if self.step == _SHEET else 0
+
     @classmethod
     def read(cls, written: str) -> Place | None:
         """Read a place as an address has it: 3-1207; None where it is none."""
@@ -103,6 +108,17 @@ def preceding(campaign: Campaign, place: Place) -> Recipient | None:
         if found := _last_of(campaign, step, before):
             return found
     return None
+
+
+def named(campaign: Campaign) -> list[str]:
+    """Name the sources, each at its step. Two queries at most."""
+    lists, found = _lists(campaign), dict[str, str]()
+    for letter, rows in (("g", campaign.workspace.groups), ("s", campaign.workspace.segments)):
+        if ids := [int(value[1:]) for value in lists if value[:1] == letter]:
+            found |= {f"{letter}{row.pk}": str(row) for row in rows.filter(pk__in=ids)}
+    sheet = campaign.sheet.name if campaign.sheet else ""
+    pasted, chosen = _("Numbers you pasted"), _("People you chose")
+    return [pasted, sheet, chosen, *(found.get(value, "?") for value in lists)]
 
 
 def expected(campaign: Campaign) -> int:

@@ -86,6 +86,15 @@ def save(campaign: Campaign, **fields: Any) -> None:
         setattr(campaign, name, value)
 
 
+def forget_plan(campaign: Campaign) -> None:
+    """Let a draft be rehearsed anew: what decides whom it reaches was changed beside it."""
+    now = max(timezone.now(), campaign.updated_at + timedelta(microseconds=1))
+    void: dict[str, Any] = {"updated_at": now, "plan": {}, "planned_at": None, "lease_until": None}
+    if Campaign.objects.filter(pk=campaign.pk, state__in=EDITABLE).update(**void):
+        for name, value in void.items():
+            setattr(campaign, name, value)
+
+
 def set_media(campaign: Campaign, media: Sequence[Media]) -> None:
     """Change the pictures of a draft. Raises Refused."""
     with transaction.atomic():

@@ -52,7 +52,7 @@ class Clocks:
         self._moments: dict[str, datetime] = {}
 
     def moment(self, number: str, contact_zone: str) -> datetime:
-        """Give when a message is wanted: never before it began, so that a spread is one after an outage too."""
+        """Give when a message is wanted: not before it began, so that a spread is one after an outage too."""
         return max(self._moment(number, contact_zone), self._begun)
 
     def is_past(self, number: str, contact_zone: str) -> bool:

@@ -32,7 +32,7 @@ def send_waiting(*, phone: Phone, **_: Any) -> None:
 
 @receiver(phone_deleted)
 def leave_phone(*, phone: Phone, **_: Any) -> None:
-    """Move what waits for a phone that is being deleted, or cancel it: some now, the rest in the background."""
+    """Move what waits for a phone that is being deleted, or cancel it: some now, the rest later."""
     failing_over.leave(phone)
 
 

@@ -19,7 +19,8 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts import activity
 from accounts.http import MemberRequest, sender
 from accounts.places import countries
-from campaigns import previewing, rehearsing, steering, texts
+from campaigns import birthdays, previewing, recurring, rehearsing, rhythms, steering, texts
+from campaigns.birthdays import Expected
 from campaigns.forms import version
 from campaigns.judging import Judge
 from campaigns.models import Campaign, State
@@ -34,18 +35,17 @@ from messaging.routing import Candidate
 from phones.base import Reason
 from phones.models import Phone, Unit
 
-# Countries whose quiet hours are named.
-_MOST_COUNTRIES = 5
+# Countries whose quiet hours are named, and runs to come whose people are counted.
+_MOST_COUNTRIES, _RUNS = 5, 5
 
 
 @dataclass(frozen=True, slots=True)
 class Out:
-    """Some that get nothing, and why; `can_be_seen` where a list of them can be looked up."""
+    """Some that get nothing, and why."""
 
     key: str
     label: str
     amount: int
-    can_be_seen: bool = True
 
 
 @require_GET
@@ -58,9 +58,25 @@ def check(request: MemberRequest, pk: int) -> HttpResponseBase:
     blockers = steering.obstacles(here)
     if not blockers:
         steering.check(here)
-    shown = _shown(here, blockers) | {"recurrence": recurrence_of(here)}
+    runs = _next_runs(here)
+    if runs:
+        # Of those whose day it is, only the next ones get it.
+        here.plan |= runs[0].figures
+    shown = _shown(here, blockers) | {"recurrence": recurrence_of(here), "runs": runs}
     template = "_check" if request.htmx else "check"
     return render(request, f"campaigns/{template}.html", shown)
+
+
+def _next_runs(here: Campaign) -> list[Expected]:
+    """Give how many each of the next runs reaches, where each person has a day of their own."""
+    recurrence = recurrence_of(here)
+    if recurrence is None or not recurrence.birthday or here.planned_at is None:
+        return []
+    try:
+        rhythm = recurring.rhythm_of(recurrence)
+    except rhythms.BadRule:
+        return []
+    return birthdays.expected(rhythm, here.plan.get("days", {}), _RUNS, timezone.now())
 
 
 def _shown(here: Campaign, blockers: list[str]) -> dict[str, Any]:
@@ -108,17 +124,18 @@ def _share(plan: dict[str, Any]) -> str:
 
 
 def _out(plan: dict[str, Any]) -> list[Out]:
-    labels = {
+    labels = _labels()
+    found = sorted(plan.get("out", {}).items(), key=lambda item: -item[1])
+    return [Out(key, labels.get(key, key), amount) for key, amount in found if amount]
+
+
+def _labels() -> dict[str, str]:
+    return {
         "repeated": _("They are there more than once, and get it once"),
         "excluded": _("You left them out"),
+        rehearsing.NO_DAY: _("We do not know their day"),
         **{reason: str(label) for reason, label in Reason.choices},
     }
-    found = sorted(plan.get("out", {}).items(), key=lambda item: -item[1])
-    return [
-        Out(key, labels.get(key, key), amount, can_be_seen=key != "repeated")
-        for key, amount in found
-        if amount
-    ]
 
 
 def _costs(plan: dict[str, Any]) -> str:
@@ -205,9 +222,10 @@ def left_out(request: MemberRequest, pk: int) -> HttpResponse:
     """List who would get nothing for one reason, some at a time."""
     here = find(request, pk)
     why = request.GET.get("why", "")
-    labels = {**dict(Reason.choices), "excluded": _("You left them out")}
+    labels = _labels()
     found, problem = previewing.LeftOut([], ""), ""
-    if why in labels and why:
+    repeats = previewing.repeats(here) if why == "repeated" else []
+    if why in labels and why and why != "repeated":
         try:
             found = previewing.left_out(here, why, request.GET.get("behind", ""))
         except (texts.Bad, Unreadable) as error:
@@ -219,6 +237,8 @@ def left_out(request: MemberRequest, pk: int) -> HttpResponse:
         "found": found,
         "problem": problem,
         "is_first": not request.GET.get("behind"),
+        "repeats": repeats,
+        "repeated": here.plan.get("out", {}).get("repeated", 0),
     }
     return render(request, "campaigns/left_out.html", shown)
 

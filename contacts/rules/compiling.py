@@ -146,16 +146,13 @@ class _Compiler:
         return Q(values__has_key=key) & Q(**{f"values__{key}__{lookup}": day})
 
     def birthday(self, test: Question) -> Q:
-        """Compare month and day. Who was born on 29 February has it on the 28th where there is none."""
+        """Compare month and day."""
         if test.operator == tree.WITHIN:
             days = test.value if isinstance(test.value, int) else 0
             wanted = [self.today + timedelta(days=more) for more in range(days + 1)]
         else:
             wanted = [self.day(test.value)]
-        words = {f"{day:%m-%d}" for day in wanted}
-        words |= {
-            "02-29" for day in wanted if (day + timedelta(days=1)).strftime("%m-%d") == "03-01"
-        }
+        words = {shown for day in wanted for shown in days_shown_on(day)}
         shown = Substr(KeyTextTransform(test.what, "values"), 6)
         return Q(values__has_key=test.what) & Q(In(shown, sorted(words)))
 
@@ -213,3 +210,11 @@ class _Compiler:
 
     def midnight(self, day: date) -> datetime:
         return datetime.combine(day, time.min, tzinfo=self.zone)
+
+
+def days_shown_on(day: date) -> set[str]:
+    """Give the birthdays (MM-DD) that are kept on a day: 29 February on the 28th where there is none."""
+    shown = {f"{day:%m-%d}"}
+    if f"{day + timedelta(days=1):%m-%d}" == "03-01":
+        shown.add("02-29")
+    return shown

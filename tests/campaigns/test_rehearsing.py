@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 
 import pytest
+import time_machine
+from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User, Workspace
-from campaigns import previewing, rehearsing, steering
+from campaigns import previewing, recurring, rehearsing, steering
 from campaigns.models import Campaign
+from campaigns.rhythms import Rhythm
+from contacts.models import Contact, Field, Group
 from contacts.services import opt_out
 from tests.campaigns.conftest import by_state, work
+from tests.contacts.cast import contact
 from tests.messaging.conftest import number
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +73,64 @@ def test_of_what_begins_later_nobody_is_too_late(draft: Draft) -> None:
     campaign = draft(numbers=["+819012345678"], send_at=in_a_week, own_zone=True, late=0)
 
     assert rehearsed(campaign)["people"] == 1
+
+
+def test_of_birthdays_it_counts_who_gets_the_next_run(
+    draft: Draft, workspace: Workspace, bob: User, as_bob: Client
+) -> None:
+    Field.objects.create(workspace=workspace, key="born", label="Birthday", type="date")
+    days = ["1990-11-24", "2001-11-24", "1980-12-01", "2004-02-29", ""]
+    for i, day in enumerate(days):
+        person = contact(workspace, f"Person {i}", number(i))
+        Contact.objects.filter(pk=person.pk).update(values={"born": day} if day else {})
+    campaign = draft(numbers=[number(i) for i in range(6)])
+
+    with time_machine.travel(datetime(2026, 11, 20, 12, tzinfo=UTC), tick=False):
+        daily = Rhythm(datetime(2026, 11, 20, 9, 0), "Europe/Paris")
+        recurring.arrange(campaign, daily, "born", bob)
+        plan = rehearsed(campaign)
+        page = as_bob.get(f"/campaigns/{campaign.pk}/check/")
+        left_out = previewing.left_out(campaign, "no_day").people
+
+    assert (plan["people"], plan["out"]) == (4, {"no_day": 2})
+    assert [(run.at, run.figures["people"]) for run in page.context["runs"]] == [
+        (datetime(2026, 11, 24, 9), 2),
+        (datetime(2026, 12, 1, 9), 1),
+        (datetime(2027, 2, 28, 9), 1),
+    ]
+    assert page.context["plan"]["people"] == 2
+    assert "about 2 people" in page.text
+    assert "We do not know their day" in page.text
+    assert [judged.recipient.number for judged in left_out] == [number(4), number(5)]
+
+
+def test_another_birthday_voids_it(draft: Draft, bob: User) -> None:
+    campaign = draft()
+    rehearsed(campaign)
+
+    recurring.arrange(campaign, Rhythm(datetime(2026, 11, 20, 9, 0), "Europe/Paris"), "born", bob)
+
+    assert Campaign.objects.get(pk=campaign.pk).planned_at is None
+
+
+def test_who_is_there_more_than_once_is_named_with_where(
+    draft: Draft, workspace: Workspace, as_bob: Client
+) -> None:
+    choir = Group.objects.create(workspace=workspace, name="Choir", folded="choir")
+    choir.contacts.add(contact(workspace, "Nadia", number(2)))
+    campaign = draft(numbers=[number(1), number(2), number(1)], who=[f"g{choir.pk}"])
+    with patch.object(rehearsing, "_CHUNK", 2), patch.object(rehearsing, "_RUN", 0):
+        rehearsed(campaign)
+
+    page = as_bob.get(f"/campaigns/{campaign.pk}/check/left-out/?why=repeated")
+
+    assert [(r.number, r.name, r.first, r.again) for r in page.context["repeats"]] == [
+        (number(1), "", "Numbers you pasted", "Numbers you pasted"),
+        (number(2), "Nadia", "Numbers you pasted", "Choir"),
+    ]
+    assert "Nadia" in page.text
+    check = as_bob.get(f"/campaigns/{campaign.pk}/check/").text
+    assert "/check/left-out/?why=repeated" in check
 
 
 def test_it_goes_on_in_turns_and_finds_the_same(draft: Draft) -> None:
