@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from campaigns import alerting, tallying
+from campaigns import alerting, tallying, when
 from campaigns.judging import Judge
 from campaigns.models import Campaign, State
 from contacts.services import opted_out
@@ -44,6 +44,8 @@ _CHUNK, _MOST, _FRUITLESS = 1000, 20_000, 2
 _SOON = timedelta(minutes=1)
 # Seconds for which it is known how far it was looked in vain.
 _KEPT = 600
+# How exactly it is known when a campaign was last fed.
+_NOTED = timedelta(minutes=1)
 
 _Place = tuple[datetime, int]
 
@@ -62,6 +64,9 @@ def feed(pk: int) -> int:
     related = Campaign.objects.select_related("workspace", "created_by", "phone", "pool")
     campaign = related.filter(pk=pk, state=State.RUNNING).first()
     if campaign is None:
+        return 0
+    _note_outage(campaign, timezone.now())
+    if not _skip_missed(campaign):
         return 0
     route = Judge.route_of(campaign)
     found = routing.candidates(campaign.workspace, route)
@@ -90,6 +95,46 @@ def feed(pk: int) -> int:
             _remember(pk, place)
             break
     return done
+
+
+def _note_outage(campaign: Campaign, now: datetime) -> None:
+    """Note that a campaign is fed; where it was not for longer than it may be late, what has missed its time.
+
+    This site was down then. What waits because of a phone, of limits or of quiet hours is never late.
+    """
+    last = campaign.fed_at
+    if last and now - last < _NOTED:
+        return
+    missed = now - when.lateness(campaign.late)
+    if last and campaign.send_at and last < missed:
+        campaign.missed_before = missed
+        _skip_let_through(campaign, missed)
+    # Unless somebody has resumed it in this very moment.
+    same = Campaign.objects.filter(pk=campaign.pk, state=State.RUNNING, fed_at=last)
+    same.update(fed_at=now, missed_before=campaign.missed_before)
+
+
+def _skip_let_through(campaign: Campaign, missed: datetime) -> None:
+    """Skip what was let through to phones and never tried, before the next ones claim it."""
+    waiting = Message.objects.filter(
+        campaign=campaign, held=False, status=Status.QUEUED, attempts=0, send_at__lt=missed
+    )
+    waiting.update(status=Status.SKIPPED, reason=Reason.TOO_LATE, ended_at=timezone.now())
+
+
+def _skip_missed(campaign: Campaign) -> bool:
+    """Skip what is held and has missed its time, some at once; say whether that was all."""
+    if campaign.missed_before is None:
+        return True
+    held = Message.objects.filter(campaign=campaign, held=True, status=Status.QUEUED)
+    missed = held.filter(send_at__lt=campaign.missed_before).order_by("send_at", "id")
+    for _portion in range(_MOST // _CHUNK):
+        pks = list(missed.values_list("pk", flat=True)[:_CHUNK])
+        _skip(pks, Reason.TOO_LATE, timezone.now())
+        if len(pks) < _CHUNK:
+            return True
+    wake(feed, campaign.pk, queue=DEFAULT)
+    return False
 
 
 def _remember(pk: int, place: _Place | None) -> None:
@@ -195,6 +240,8 @@ def _due(campaign: Campaign, now: datetime, after: _Place | None) -> QuerySet[Me
     held = Message.objects.filter(
         campaign=campaign, held=True, status=Status.QUEUED, send_at__lte=now
     ).order_by("send_at", "id")
+    if campaign.missed_before:
+        held = held.filter(send_at__gte=campaign.missed_before)
     if after:
         send_at, pk = after
         held = held.filter(Q(send_at__gt=send_at) | Q(send_at=send_at, id__gt=pk))

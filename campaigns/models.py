@@ -108,7 +108,8 @@ class Campaign(models.Model):
     Expansion makes a message of each recipient; `step` is the place in the list of sources and `after`
     the last id, line or number of it that is done, in the same transaction as its messages. `expected` is
     how many there should be, `seen` how many were looked at, `repeated` how many of them were there
-    before, `excluded` how many were to be left out. Messages that wait for their turn are `held`.
+    before, `excluded` how many were to be left out. Messages that wait for their turn are `held`; `fed_at`
+    is when they were last given any, and what was to leave before `missed_before` has missed its time.
     """
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="campaigns")
@@ -162,6 +163,8 @@ class Campaign(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     started_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
     expanded_at = models.DateTimeField(null=True, blank=True)
+    fed_at = models.DateTimeField(null=True, blank=True)
+    missed_before = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -162,7 +162,8 @@ def start(campaign: Campaign, by: User | None) -> None:
         changes["state"] = State.SCHEDULED
     else:
         expected = campaign.plan.get("expected") or sources.expected(campaign)
-        changes |= {"state": State.RUNNING, "started_at": now, "expected": expected}
+        changes |= {"state": State.RUNNING, "started_at": now, "fed_at": now}
+        changes["expected"] = expected
     ready = Campaign.objects.filter(pk=campaign.pk, state__in=EDITABLE)
     if not ready.filter(updated_at=campaign.updated_at).update(**changes):
         raise Refused(_("Somebody has changed or started this campaign meanwhile. Look again."))
@@ -186,7 +187,9 @@ def pause(campaign: Campaign, problem: str = "") -> None:
 
 def resume(campaign: Campaign) -> None:
     """Go on after a pause. Raises Refused."""
-    _change(campaign, [State.PAUSED], State.RUNNING, problem="", lease_until=None)
+    _change(
+        campaign, [State.PAUSED], State.RUNNING, problem="", lease_until=None, fed_at=timezone.now()
+    )
     wake(expanding.run, campaign.pk, queue=DEFAULT)
     wake(go_on, campaign.pk, queue=DEFAULT)
 
@@ -265,7 +268,7 @@ def retry(campaign: Campaign, reasons: Sequence[str], by: User | None) -> None:
         Campaign.objects.select_for_update(no_key=True).filter(pk=campaign.pk).first()
         campaign.refresh_from_db(fields=["state"])
         to = State.PAUSED if campaign.state == State.PAUSED else State.RUNNING
-        _change(campaign, states, to, again=again, ended_at=None)
+        _change(campaign, states, to, again=again, ended_at=None, fed_at=timezone.now())
     wake(go_on, campaign.pk, queue=DEFAULT)
 
 

@@ -81,7 +81,12 @@ def zone_of(number: str, contact_zone: str, workspace_zone: str) -> str:
 
 def is_too_late(due: datetime, late: int, now: datetime) -> bool:
     """Say whether what was due is not to leave any more: `late` hours have passed since."""
-    return now > due + max(timedelta(hours=late), _ON_TIME)
+    return now > due + lateness(late)
+
+
+def lateness(late: int) -> timedelta:
+    """Give how much later than it was due something may leave that may be `late` hours late."""
+    return max(timedelta(hours=late), _ON_TIME)
 
 
 def wall_of(at: datetime, zone: str) -> datetime:

@@ -308,6 +308,62 @@ def test_whose_own_clock_is_past_it_gets_it_late_or_not_as_chosen(
     assert {m.peer: m.reason for m in messages(campaign)} == {number(1): "", japanese: reason}
 
 
+@pytest.mark.parametrize(("late", "state"), [(2, "skipped"), (24, "queued")])
+def test_what_was_to_leave_while_the_site_was_down_leaves_late_or_not_as_chosen(
+    begin: Begin, late: int, state: str
+) -> None:
+    nine = timezone.now().replace(microsecond=0)
+    with time_machine.travel(nine, tick=False) as clock, patch.object(expanding, "_CHUNK", 2):
+        campaign = begin(send_at=nine, late=late)
+        with patch.object(expanding, "_RUN", 0):
+            expanding.run(campaign.pk)
+        assert by_state(campaign) == {"queued": 2}
+        clock.move_to(nine + timedelta(hours=10))
+        work(campaign)
+
+        assert by_state(campaign) == {state: 3}  # who was looked at only afterwards too
+        if state == "skipped":
+            assert {m.reason for m in messages(campaign)} == {"too_late"}
+            assert campaign.state == State.DONE
+
+
+def test_what_was_let_through_before_the_site_was_down_is_late_too(begin: Begin) -> None:
+    nine = timezone.now().replace(microsecond=0)
+    with time_machine.travel(nine, tick=False) as clock:
+        campaign = work(begin(send_at=nine, late=2))
+        assert [m.held for m in messages(campaign)] == [False] * 3
+        clock.move_to(nine + timedelta(hours=10))
+        work(campaign)
+
+    assert {(m.status, m.reason) for m in messages(campaign)} == {("skipped", "too_late")}
+
+
+def test_what_only_waits_for_its_phone_is_never_too_late(begin: Begin, line: Phone) -> None:
+    Phone.objects.filter(pk=line.pk).update(paused_at=timezone.now())
+    nine = timezone.now().replace(microsecond=0)
+    with time_machine.travel(nine, tick=False) as clock:
+        campaign = begin(send_at=nine, late=0)
+        expanding.run(campaign.pk)
+        for minutes in range(0, 60, 5):
+            clock.move_to(nine + timedelta(minutes=minutes))
+            feeding.feed(campaign.pk)
+
+    assert by_state(campaign) == {"queued": 3}
+
+
+def test_what_somebody_resumes_is_not_too_late(begin: Begin) -> None:
+    nine = timezone.now().replace(microsecond=0)
+    with time_machine.travel(nine, tick=False) as clock:
+        campaign = begin(send_at=nine, late=0)
+        expanding.run(campaign.pk)
+        steering.pause(campaign)
+        clock.move_to(nine + timedelta(hours=10))
+        steering.resume(campaign)
+        work(campaign)
+
+    assert by_state(campaign) == {"queued": 3}
+
+
 # ---- Again --------------------------------------------------------------------------------------
 
 
