@@ -1,19 +1,26 @@
-"""Campaigns that stop by themselves: the reason, and a mail about it."""
+"""Campaigns that stop, or never leave, by themselves: the reason, and a mail about it."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from smtplib import SMTPException
 
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.utils import translation
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from accounts.models import User
 from campaigns.models import LIVE, Campaign, State
 from lib.jobs import enqueue
+from messaging.alerts import managers
 
 logger = logging.getLogger(__name__)
+
+_Words = str | Promise
 
 
 def stop(campaign: Campaign, problem: str) -> None:
@@ -35,28 +42,61 @@ def spoken_to(campaign: Campaign) -> translation.override:
 
 def stopped(campaign_id: int) -> None:
     """Say to whoever started a campaign that it stopped, and why. A job; nothing once it goes on."""
-    related = Campaign.objects.select_related("workspace", "started_by", "created_by")
-    campaign = related.filter(pk=campaign_id, state=State.PAUSED).exclude(problem="").first()
-    if campaign is None:
-        return
-    person = campaign.started_by or campaign.created_by
-    if person is None or not person.is_active:
-        return
-    with translation.override(person.language or settings.LANGUAGE_CODE):
-        subject = _("%(campaign)s has stopped") % {"campaign": campaign.name}
-        body = _(
+    _tell(
+        campaign_id,
+        State.PAUSED,
+        gettext_lazy("%(campaign)s has stopped"),
+        gettext_lazy(
             "The campaign “%(campaign)s” of %(workspace)s has stopped by itself:\n\n"
             "%(problem)s\n\n"
             "Nobody is lost: who was not written to yet waits. Mend it, and continue here:\n"
             "%(address)s\n"
-        ) % {
-            "campaign": campaign.name,
-            "workspace": campaign.workspace.name,
-            "problem": campaign.problem,
-            "address": f"{settings.PUBLIC_URL}/campaigns/{campaign.pk}/",
-        }
-    try:
-        # A line break in a name must not become a header.
-        EmailMessage(" ".join(subject.split()), body, to=[person.email]).send()
-    except (OSError, SMTPException) as error:
-        logger.warning("The alert about campaign %s could not be mailed: %s", campaign.pk, error)
+        ),
+    )
+
+
+def gave_up(campaign_id: int) -> None:
+    """Say that a campaign did not leave at its time, and will not any more. A job."""
+    _tell(
+        campaign_id,
+        State.CANCELLED,
+        gettext_lazy("%(campaign)s was not sent"),
+        gettext_lazy(
+            "The campaign “%(campaign)s” of %(workspace)s was not sent:\n\n"
+            "%(problem)s\n\n"
+            "Nobody was written to. Copy it to send it after all:\n"
+            "%(address)s\n"
+        ),
+    )
+
+
+def _tell(campaign_id: int, state: State, subject: _Words, body: _Words) -> None:
+    """Mail what became of a campaign, while that is still so."""
+    related = Campaign.objects.select_related("workspace", "started_by", "created_by")
+    campaign = related.filter(pk=campaign_id, state=state).exclude(problem="").first()
+    if campaign is None:
+        return
+    words = {
+        "campaign": campaign.name,
+        "workspace": campaign.workspace.name,
+        "problem": campaign.problem,
+        "address": f"{settings.PUBLIC_URL}/campaigns/{campaign.pk}/",
+    }
+    for person in _concerned(campaign):
+        with translation.override(person.language or settings.LANGUAGE_CODE):
+            said = " ".join(str(subject % words).split()), str(body % words)
+        try:
+            # A line break in a name must not become a header.
+            EmailMessage(*said, to=[person.email]).send()
+        except (OSError, SMTPException) as error:
+            logger.warning(
+                "The alert about campaign %s could not be mailed: %s", campaign.pk, error
+            )
+
+
+def _concerned(campaign: Campaign) -> Iterable[User]:
+    """Give whoever started or wrote it; once they are gone, owners and administrators."""
+    person = campaign.started_by or campaign.created_by
+    if person and person.is_active:
+        return [person]
+    return managers(campaign.workspace)

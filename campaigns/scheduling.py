@@ -10,11 +10,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from campaigns import steering
+from campaigns import alerting, steering
 from campaigns.alerting import spoken_to
 from campaigns.models import Campaign, State
 from campaigns.when import is_too_late, starts_at
 from lib import zones
+from lib.jobs import enqueue
 from messaging.moments import moment
 
 logger = logging.getLogger(__name__)
@@ -35,7 +36,8 @@ def start_due(now: datetime | None = None) -> int:
     waiting = waiting.exclude(recurrence__paused_at__isnull=False)
     waiting = waiting.filter(workspace__archived_at=None)
     started = 0
-    for campaign in waiting.select_related("workspace", "created_by", "started_by", "sheet"):
+    related = ("workspace", "created_by", "started_by", "sheet", "recurrence")
+    for campaign in waiting.select_related(*related):
         begins = starts_at(campaign)
         if campaign.send_at and begins and begins <= now:
             with spoken_to(campaign):
@@ -45,7 +47,10 @@ def start_due(now: datetime | None = None) -> int:
 
 def _start(campaign: Campaign, due: datetime, now: datetime) -> bool:
     if is_too_late(due, campaign.late, now):
-        _give_up(campaign, due, now)
+        _give_up(campaign, due, now, _lateness(campaign))
+        return False
+    if _is_overtaken(campaign, now):
+        _give_up(campaign, due, now, _("A later run leaves in its place."))
         return False
     try:
         steering.start(campaign, campaign.started_by)
@@ -61,21 +66,37 @@ def _start(campaign: Campaign, due: datetime, now: datetime) -> bool:
     return True
 
 
-def _give_up(campaign: Campaign, due: datetime, now: datetime) -> None:
+def _is_overtaken(campaign: Campaign, now: datetime) -> bool:
+    """Say whether a later run of the same leaves too: nobody wants to read it twice in a minute.
+
+    It was held up, by a pause or an outage. Birthdays are everybody's own.
+    """
+    if not campaign.recurrence or campaign.recurrence.birthday:
+        return False
+    later = Campaign.objects.filter(recurrence=campaign.recurrence, send_at__gt=campaign.send_at)
+    ready = later.filter(send_at__lte=now).exclude(state__in=[State.DRAFT, State.CANCELLED])
+    return ready.exists()
+
+
+def _lateness(campaign: Campaign) -> str:
+    if not campaign.late:
+        return _("It was not to leave late.")
+    late = ngettext(
+        "It was not to leave more than %(count)s hour late.",
+        "It was not to leave more than %(count)s hours late.",
+        campaign.late,
+    )
+    return late % {"count": campaign.late}
+
+
+def _give_up(campaign: Campaign, due: datetime, now: datetime, why: str) -> None:
     with timezone.override(zones.zone(campaign.time_zone, campaign.workspace.time_zone)):
         words = _("It was to leave on %(time)s, and could not.") % {"time": moment(due)}
-    if campaign.late:
-        late = ngettext(
-            "It was not to leave more than %(count)s hour late.",
-            "It was not to leave more than %(count)s hours late.",
-            campaign.late,
-        )
-        words += " " + late % {"count": campaign.late}
-    else:
-        words += " " + _("It was not to leave late.")
+    words = f"{words} {why}"
     if campaign.problem:
         words += " " + campaign.problem
     same = Campaign.objects.filter(pk=campaign.pk, state=State.SCHEDULED)
-    same.filter(updated_at=campaign.updated_at).update(
+    if same.filter(updated_at=campaign.updated_at).update(
         state=State.CANCELLED, ended_at=now, problem=words[:500]
-    )
+    ):
+        enqueue(alerting.gave_up, campaign.pk)

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from accounts.models import Role, User
+from accounts.models import Role, User, Workspace
 from lib.http import Guard, Http, NoAnswer, NotSent
 from messaging.carrying import label_of
 from messaging.models import Message, Status
@@ -32,7 +32,7 @@ def phone_paused(phone_id: int) -> None:
     if phone is None or not phone.is_paused:
         return
     waiting = Message.objects.filter(phone=phone, status=Status.QUEUED).count()
-    for person in _managers(phone):
+    for person in managers(phone.workspace):
         with translation.override(person.language or settings.LANGUAGE_CODE):
             subject = _("%(phone)s is paused") % {"phone": phone.name}
             why = (
@@ -68,7 +68,7 @@ def phone_unreliable(phone_id: int) -> None:
     if watch is None or not watch.troubled_at or watch.phone.is_deleted:
         return
     phone = watch.phone
-    for person in _managers(phone):
+    for person in managers(phone.workspace):
         with translation.override(person.language or settings.LANGUAGE_CODE):
             subject = _("%(phone)s is unreliable") % {"phone": phone.name}
             follows = (
@@ -99,7 +99,7 @@ def phone_refused(phone_id: int, words: str) -> None:
     phone = Phone.objects.select_related("workspace").filter(pk=phone_id).first()
     if phone is None or phone.is_deleted or phone.is_paused:
         return
-    for person in _managers(phone):
+    for person in managers(phone.workspace):
         with translation.override(person.language or settings.LANGUAGE_CODE):
             subject = _("%(phone)s cannot connect") % {"phone": phone.name}
             body = _(
@@ -151,10 +151,11 @@ def call_webhook(phone_id: int, words: str) -> None:
         logger.warning("The webhook of phone %s could not be called.", phone.pk)
 
 
-def _managers(phone: Phone) -> QuerySet[User]:
+def managers(workspace: Workspace) -> QuerySet[User]:
+    """Give the owners and administrators of a workspace, who are told of what goes wrong."""
     return User.objects.filter(
         is_active=True,
-        memberships__workspace=phone.workspace,
+        memberships__workspace=workspace,
         memberships__role__in=[Role.OWNER, Role.ADMIN],
     )
 

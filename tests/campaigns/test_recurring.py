@@ -216,7 +216,24 @@ def test_a_pause_holds_everything_and_is_not_made_up_for(begun: Any, bob: User) 
         recurring.resume(recurrence)
     look(at(23))
 
-    assert runs(recurrence) == [(22, "running"), (23, "running")]
+    assert runs(recurrence) == [(22, "cancelled"), (23, "running")]
+    assert "A later run leaves in its place." in recurrence.runs.get(occurrence=at(22)).problem
+
+
+@pytest.mark.parametrize(("late", "state"), [(2, "cancelled"), (24, "running")])
+def test_what_was_prepared_before_a_pause_leaves_late_or_not_as_chosen(
+    begun: Any, bob: User, late: int, state: str
+) -> None:
+    recurrence = begun(late=late)
+    with time_machine.travel(NOON, tick=False):
+        recurring.prepare(recurrence, at(22), bob)
+        recurring.pause(recurrence)
+
+    with time_machine.travel(at(22, 20), tick=False):
+        recurring.resume(recurrence)
+    look(at(22, 20))
+
+    assert runs(recurrence) == [(22, state)]
 
 
 def test_the_end_cancels_what_waits(begun: Any, bob: User) -> None:

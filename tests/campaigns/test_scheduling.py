@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import time_machine
+from django.core import mail
 
 from accounts.models import User, Workspace
 from campaigns import scheduling, steering
@@ -85,6 +87,30 @@ def test_one_that_is_too_late_is_cancelled_and_says_why(
     assert campaign.problem == (
         f"It was to leave on Tuesday 1 December, 09:00, and could not. {words}"
     )
+
+
+@pytest.mark.parametrize(
+    ("is_active", "told"), [(True, ["bob@example.org"]), (False, ["alice@example.org"])]
+)
+def test_one_that_never_left_is_told_by_mail(
+    planned: Any,
+    alice: User,
+    bob: User,
+    is_active: bool,
+    told: list[str],
+) -> None:
+    campaign = planned(started_by=None, created_by=bob, name="Sale\nX", late=0)
+    User.objects.filter(pk=bob.pk).update(is_active=is_active)
+    with patch.object(scheduling, "enqueue") as enqueue:
+        look(2026, 12, 1, 10, 0)
+    job, pk = enqueue.call_args.args
+
+    job(pk)
+
+    assert pk == campaign.pk
+    assert [sent.to for sent in mail.outbox] == [told]
+    assert mail.outbox[0].subject == "Sale X was not sent"
+    assert "It was not to leave late." in mail.outbox[0].body
 
 
 def test_one_that_cannot_start_says_why_and_is_tried_again(planned: Any) -> None:
