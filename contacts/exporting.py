@@ -1,4 +1,4 @@
-"""People as files: CSV, JSON and vCard as a stream, XLSX through a file of its own.
+"""People as files: CSV, XLSX, JSON and vCard, all as a stream.
 
 What programs for tables would calculate is written so that they do not
 (https://owasp.org/www-community/attacks/CSV_Injection).
@@ -10,17 +10,17 @@ import csv
 import io
 import json
 import re
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from contacts import values
 from contacts.models import Contact, Field, FieldType, Group, Tag
+from lib import workbook
 
 CSV, XLSX, JSON, VCARD = "csv", "xlsx", "json", "vcard"
 FORMATS = {
@@ -29,8 +29,6 @@ FORMATS = {
     JSON: ("json", "application/json; charset=utf-8"),
     VCARD: ("vcf", "text/vcard; charset=utf-8"),
 }
-# Rows of a sheet, as the format has it, with one for the headings.
-MOST_IN_SHEET = 1_048_575
 _CHUNK = 1000
 # Programs in East Asia take the wide ones for the others.
 _BEGINNINGS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -57,6 +55,11 @@ def csv_lines(rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
     yield _emptied(buffer)
 
 
+def xlsx_parts(rows: Iterable[Sequence[Any]], title: str) -> Iterator[bytes]:
+    """Give rows, the headings first, as a workbook; numbers, dates and truths keep their type."""
+    return workbook.stream(([safe(cell) for cell in row] for row in rows), title)
+
+
 def _emptied(buffer: io.StringIO) -> bytes:
     written = buffer.getvalue().encode("utf-8", "replace")
     buffer.seek(0)
@@ -65,27 +68,17 @@ def _emptied(buffer: io.StringIO) -> bytes:
 
 
 def stream(people: QuerySet[Contact], fields: Sequence[Field], format_: str) -> Iterator[bytes]:
-    """Give people as CSV, JSON or vCard, a part at a time."""
+    """Give people as CSV, XLSX, JSON or vCard, a part at a time."""
     if format_ == JSON:
         return _json(people, fields)
     if format_ == VCARD:
         return (_card(person, fields).encode() for person in _all(people))
+    if format_ == XLSX:
+        return xlsx_parts(
+            _headed((_row(person, fields) for person in _all(people)), fields), "Contacts"
+        )
     rows = ([values.plain(cell) for cell in _row(person, fields)] for person in _all(people))
     return csv_lines(_headed(rows, fields))
-
-
-def workbook(people: QuerySet[Contact], fields: Sequence[Field]) -> IO[bytes]:
-    """Give an open file with people as a workbook; numbers, dates and truths keep their type."""
-    from openpyxl import Workbook  # noqa: PLC0415 - 15 MB in each process, and seldom needed
-
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet("Contacts")
-    for row in _headed((_row(person, fields) for person in _all(people)), fields):
-        sheet.append([safe(cell) for cell in row])
-    file = tempfile.TemporaryFile()  # noqa: SIM115  the answer closes it
-    book.save(file)
-    file.seek(0)
-    return file
 
 
 @dataclass(frozen=True, slots=True)

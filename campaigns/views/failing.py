@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from django.contrib import messages as notices
 from django.core.paginator import Paginator
 from django.http import (
-    FileResponse,
     HttpResponse,
     HttpResponseBase,
     QueryDict,
@@ -25,11 +24,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts import activity
 from accounts.http import MemberRequest, member, sender
-from campaigns import exporting
 from campaigns import failing as report
 from campaigns.failing import DAYS, PERCENT, TIMES, Line, Wanted
 from campaigns.views.finding import query_of
-from contacts.exporting import CSV, FORMATS, XLSX, csv_lines
+from contacts.exporting import CSV, FORMATS, XLSX, csv_lines, xlsx_parts
 from contacts.services import names
 
 # Numbers of one page, and that one form may name.
@@ -114,23 +112,22 @@ def export(request: MemberRequest) -> HttpResponseBase:
     format_ = XLSX if request.GET.get("format") == XLSX else CSV
     ending, kind = FORMATS[format_]
     name = f"failing-{timezone.localdate().isoformat()}.{ending}"
-    if format_ == XLSX:
-        book = exporting.sheet_of(_cells(lines, known), "Numbers")
-        return FileResponse(book, as_attachment=True, filename=name, content_type=kind)
+    # The zone is known now and no more once the answer is on its way.
+    cells = _cells(lines, known, timezone.get_current_timezone())
     return StreamingHttpResponse(
-        csv_lines(_cells(lines, known)),
+        xlsx_parts(cells, "Numbers") if format_ == XLSX else csv_lines(cells),
         content_type=kind,
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 
-def _cells(lines: Sequence[Line], known: dict[str, str]) -> Iterator[list[Any]]:
+def _cells(lines: Sequence[Line], known: dict[str, str], zone: tzinfo) -> Iterator[list[Any]]:
     yield [
         _("Name"), _("Number"), _("Failed"), _("Of"), _("Percent"), _("Last reason"),
         _("Last failure"), _("Gets no more messages"),
     ]  # fmt: skip
     for line in lines:
-        at = timezone.localtime(line.at).isoformat(sep=" ", timespec="seconds") if line.at else ""
+        at = line.at.astimezone(zone).isoformat(sep=" ", timespec="seconds") if line.at else ""
         yield [
             known.get(line.number, ""), line.number, line.failed, line.ended, line.percent, line.why,
             at, _("yes") if line.stopped else "",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import (
-    FileResponse,
     HttpResponse,
     HttpResponseBase,
     QueryDict,
@@ -22,7 +21,7 @@ from campaigns.models import Campaign, State
 from campaigns.recipients import Wanted
 from campaigns.showing import Progress
 from campaigns.views.finding import find, query_of, recurrence_of, whole_number
-from contacts.exporting import CSV, FORMATS, MOST_IN_SHEET, XLSX
+from contacts.exporting import CSV, FORMATS, XLSX
 from messaging.models import Status
 from messaging.threads import Picture
 from phones.base import Reason
@@ -100,17 +99,13 @@ def export(request: MemberRequest, pk: int) -> HttpResponseBase:
             "campaign": here,
             "query": query,
             "asked": list(QueryDict(query).items()),
-            "most": MOST_IN_SHEET,
         }
         return render(request, "campaigns/export.html", shown)
     activity.record("campaign.exported", subject=here, workspace=request.workspace)
     ending, kind = FORMATS[format_]
     name = exporting.name_of(here, ending)
-    if format_ == XLSX:
-        book = exporting.workbook(here, wanted)
-        return FileResponse(book, as_attachment=True, filename=name, content_type=kind)
     return StreamingHttpResponse(
-        exporting.lines(here, wanted),
+        exporting.parts(here, wanted, format_),
         content_type=kind,
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.http import FileResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
+from django.http import HttpResponseBase, QueryDict, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
@@ -26,17 +26,12 @@ def contacts_export(request: MemberRequest) -> HttpResponseBase:
             "amount": people.count(),
             "query": query,
             "asked": list(QueryDict(query).items()),
-            "most": exporting.MOST_IN_SHEET,
         }
         return render(request, "contacts/export.html", shown)
     record("contacts.exported", workspace=request.workspace, count=people.count(), format=format_)
     fields = keeping.fields_of(request.workspace)
     ending, kind = exporting.FORMATS[format_]
     name = f"contacts-{timezone.localdate().isoformat()}.{ending}"
-    if format_ == exporting.XLSX:
-        some = people.filter(pk__in=people.order_by("pk").values("pk")[: exporting.MOST_IN_SHEET])
-        book = exporting.workbook(some, fields)
-        return FileResponse(book, as_attachment=True, filename=name, content_type=kind)
     return StreamingHttpResponse(
         exporting.stream(people, fields, format_),
         content_type=kind,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import openpyxl
@@ -206,6 +206,20 @@ def test_the_export_has_everybody_with_state_and_reason(as_bob: Client, ended: A
     assert "It could not be delivered in time" in lines[3]
     assert failed.decode().count("\r\n") == 2
     assert [cell.value for cell in sheet[2]][1:4] == [number(0), "France", "Delivered"]
+
+
+def test_the_export_shows_times_as_the_reader_s_clock_does(as_bob: Client, ended: Any) -> None:
+    one = ended({"delivered": 1})
+    at = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
+    Message.objects.update(delivered_at=at)
+    address = reverse("campaign_export", args=[one.pk])
+
+    csv = b"".join(as_bob.get(address, {"format": "csv"}).streaming_content).decode()
+    book = b"".join(as_bob.get(address, {"format": "xlsx"}).streaming_content)
+    sheet = openpyxl.load_workbook(io.BytesIO(book)).active
+
+    assert "2026-11-24 09:30:00" in csv
+    assert datetime(2026, 11, 24, 9, 30) in [cell.value for cell in sheet[2]]
 
 
 # ---- What can be done ---------------------------------------------------------------------------
