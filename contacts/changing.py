@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.activity import record
 from accounts.models import User, Workspace
 from contacts.models import LIVING, Change, Contact, Group, Tag
+from lib.words import fold
 
 Action = Change.Action
 # Ids in one statement.
@@ -60,6 +61,36 @@ def delete(workspace: Workspace, chosen: QuerySet[Contact], by: User) -> Change:
         return _note(workspace, Action.DELETE, ids, by)
 
 
+def drop(row: Tag | Group, by: User) -> Change:
+    """Delete a tag or a group; its people stay, and it can be brought back for 30 days."""
+    kind = Action.DROP_GROUP if isinstance(row, Group) else Action.DROP_TAG
+    with transaction.atomic():
+        ids = _members(row)
+        change = _note(row.workspace, kind, ids, by, row.pk, row.name)
+        if isinstance(row, Group) and row.description:
+            change.detail = row.description
+            change.save(update_fields=["detail"])
+        row.delete()
+    return change
+
+
+def merge_tags(tag: Tag, into: Tag, by: User) -> list[Change]:
+    """Put a tag on everybody who has another one, and delete that one. Both can be undone."""
+    with transaction.atomic():
+        having = Contact.objects.filter(
+            pk__in=Tag.contacts.through.objects.filter(tag=tag).values("contact")
+        )
+        ids = _join(Tag, into.pk, having)
+        added = _note(tag.workspace, Action.TAG, ids, by, into.pk, into.name)
+        return [added, drop(tag, by)]
+
+
+def _members(row: Tag | Group) -> list[int]:
+    through: Any = type(row).contacts.through
+    named = {f"{row._meta.model_name}_id": row.pk}
+    return list(through.objects.filter(**named).values_list("contact_id", flat=True))
+
+
 def join(owner: type[Tag | Group], pairs: Iterable[tuple[int, int]]) -> None:
     """Put a tag on, or into a group, each (its id, contact's id); who has or is it stays."""
     through: Any = owner.contacts.through
@@ -77,13 +108,15 @@ def undo(change: Change) -> int:
         mine = Change.objects.filter(pk=change.pk, undone_at=None)
         if not mine.update(undone_at=timezone.now()):
             return 0
+        if change.is_drop:
+            change.target = _bring_back(change)
         return sum(_undo(change, ids) for ids in _chunks(change.people))
 
 
 def _undo(change: Change, ids: list[int]) -> int:
     people = Contact.objects.filter(workspace=change.workspace_id, pk__in=ids)
     target = change.target or 0
-    owner: type[Tag | Group] = Tag if change.action in (Action.TAG, Action.UNTAG) else Group
+    owner = _owner(change)
     if change.action == Action.DELETE:
         same = Contact.objects.filter(
             LIVING, workspace=OuterRef("workspace"), number=OuterRef("number")
@@ -95,6 +128,27 @@ def _undo(change: Change, ids: list[int]) -> int:
     if not owner.objects.filter(pk=target, workspace=change.workspace_id).exists():
         return 0
     return len(_join(owner, target, people))
+
+
+def _owner(change: Change) -> type[Tag | Group]:
+    of_tags = (Action.TAG, Action.UNTAG, Action.DROP_TAG)
+    return Tag if change.action in of_tags else Group
+
+
+def _bring_back(change: Change) -> int:
+    """Make a deleted tag or group again, as it was called, and give its id: the same.
+
+    Who has made a tag of the same name meanwhile gets its people in it; a group is another one.
+    """
+    owner, name, number = _owner(change), change.target_name, 2
+    same = owner._default_manager.filter(workspace=change.workspace_id)
+    while found := same.filter(folded=fold(name)).first():
+        if owner is Tag:
+            return found.pk
+        name, number = f"{change.target_name[:90]} ({number})", number + 1
+    fields = {"pk": change.target, "workspace_id": change.workspace_id, "name": name}
+    described = {"description": change.detail} if owner is Group else {}
+    return owner._default_manager.create(**fields, folded=fold(name), **described).pk
 
 
 def purge() -> int:

@@ -334,3 +334,17 @@ class GroupForm(forms.Form):
         if same and same != self.group:
             raise forms.ValidationError(_("There is a group of this name already."))
         return name
+
+
+class TagForm(forms.Form):
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=60,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def clean_name(self) -> str:
+        names = keeping.names_in(self.cleaned_data["name"])
+        if len(names) != 1:
+            raise forms.ValidationError(_("Write one name, without commas."))
+        return names[0]

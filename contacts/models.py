@@ -185,7 +185,8 @@ class Segment(models.Model):
 class Change(models.Model):
     """What somebody did to many contacts at once, and to which, so that it can be undone.
 
-    `people` are the ids of those that it changed. `target` is the id of the tag or group.
+    `people` are the ids of those that it changed. `target` is the id of the tag or group, `target_name` its
+    name and `detail` its description.
     """
 
     class Action(models.TextChoices):
@@ -194,11 +195,14 @@ class Change(models.Model):
         GROUP = "group", _("Put into a group")
         UNGROUP = "ungroup", _("Taken out of a group")
         DELETE = "delete", _("Deleted")
+        DROP_TAG = "drop_tag", _("Tag deleted")
+        DROP_GROUP = "drop_group", _("Group deleted")
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="contact_changes")
     action = models.CharField(max_length=10, choices=Action.choices)
     target = models.BigIntegerField(null=True, blank=True)
     target_name = models.CharField(max_length=100, blank=True)
+    detail = models.CharField(max_length=200, blank=True)
     people = models.JSONField(default=list)
     amount = models.PositiveIntegerField(default=0)
     by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
@@ -210,6 +214,20 @@ class Change(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.amount}"
+
+    @property
+    def is_drop(self) -> bool:
+        """Say whether a tag or a group was deleted, which comes back though nobody was in it."""
+        return self.action in (self.Action.DROP_TAG, self.Action.DROP_GROUP)
+
+    @property
+    def is_of_managers(self) -> bool:
+        """Say whether only those who manage the workspace may do it, and take it back."""
+        return self.is_drop or self.action == self.Action.DELETE
+
+    @property
+    def can_be_undone(self) -> bool:
+        return self.undone_at is None and bool(self.amount or self.is_drop)
 
     @property
     def said(self) -> str:
@@ -243,6 +261,18 @@ def _said(action: str, amount: int) -> str:
         words = ngettext(
             "%(count)s person was taken out of %(name)s.",
             "%(count)s people were taken out of %(name)s.",
+            amount,
+        )
+    elif action == Change.Action.DROP_TAG:
+        words = ngettext(
+            "The tag %(name)s of %(count)s person was deleted.",
+            "The tag %(name)s of %(count)s people was deleted.",
+            amount,
+        )
+    elif action == Change.Action.DROP_GROUP:
+        words = ngettext(
+            "The group %(name)s of %(count)s person was deleted.",
+            "The group %(name)s of %(count)s people was deleted.",
             amount,
         )
     else:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from contacts.views import changes, exports, fields, groups, imports, opt_outs, people, segments
+from contacts.views import (
+    changes,
+    exports,
+    fields,
+    groups,
+    imports,
+    opt_outs,
+    people,
+    segments,
+    tags,
+)
 
 urlpatterns: list[URLPattern] = [
     path("contacts/", people.contacts, name="contacts"),
@@ -24,6 +34,9 @@ urlpatterns: list[URLPattern] = [
     path("groups/<int:pk>/", groups.group, name="group"),
     path("groups/<int:pk>/edit/", groups.group_edit, name="group_edit"),
     path("groups/<int:pk>/delete/", groups.group_delete, name="group_delete"),
+    path("contacts/tags/", tags.tags, name="tags"),
+    path("contacts/tags/<int:pk>/edit/", tags.tag_edit, name="tag_edit"),
+    path("contacts/tags/<int:pk>/delete/", tags.tag_delete, name="tag_delete"),
     path("segments/", segments.segments, name="segments"),
     path("segments/add/", segments.segment_add, name="segment_add"),
     path("segments/<int:pk>/", segments.segment, name="segment"),

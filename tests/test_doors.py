@@ -20,7 +20,18 @@ from django.utils import timezone
 from accounts import roles
 from accounts.models import Invitation, Membership, Role, User, Workspace
 from campaigns.models import Campaign, Recurrence, Text
-from contacts.models import Change, Contact, Field, Group, Import, NumberCarrier, OptOut, Segment
+from campaigns.models import Tag as CampaignTag
+from contacts.models import (
+    Change,
+    Contact,
+    Field,
+    Group,
+    Import,
+    NumberCarrier,
+    OptOut,
+    Segment,
+    Tag,
+)
 from messaging.models import (
     Call,
     Conversation,
@@ -61,7 +72,7 @@ MEMBER = {
     "carriers", "contact", "contacts", "contacts_changes", "conversation", "file", "group", "groups",
     "home", "inbox", "message", "messages", "more", "opt_outs", "people", "people_roles", "phone",
     "phone_binds", "phone_limits", "phone_prices", "phone_prices_export", "phone_types", "phones",
-    "pools", "recurrence", "recurrences", "segment", "segments", "texts",
+    "pools", "recurrence", "recurrences", "segment", "segments", "tags", "texts",
 }  # fmt: skip
 # They need a file, or a phone that stays connected: tests/messaging/test_files.py and
 # tests/phones/test_live_views.py show them.
@@ -71,17 +82,19 @@ SENDER = {
     "campaign_cancel", "campaign_check", "campaign_delete", "campaign_duplicate", "campaign_edit",
     "campaign_export", "campaign_left_out", "campaign_new", "campaign_pause", "campaign_preview",
     "campaign_resume", "campaign_retry", "campaign_start", "campaign_when", "campaign_write",
-    "campaigns_failing_stop", "campaigns_failing_undo", "change_undo", "compose", "compose_preview",
+    "campaigns_failing_stop", "campaigns_failing_undo", "campaigntag_rename", "change_undo", "compose",
+    "compose_preview",
     "compose_recipients", "contact_add", "contact_edit", "contacts_change", "conversation_unread",
     "group_add", "group_edit", "message_cancel", "message_move", "message_resend", "message_settle",
     "messages_cancel", "messages_settle", "opt_out_add", "recurrence_begin", "recurrence_end",
     "recurrence_pause", "recurrence_prepare", "recurrence_resume", "recurrence_skip",
-    "recurrence_unskip", "recurrences_preview", "segment_add", "segment_edit", "text_add", "text_check",
-    "text_delete", "text_edit", "texts_menu",
+    "recurrence_unskip", "recurrences_preview", "segment_add", "segment_edit", "tag_edit", "text_add",
+    "text_check", "text_delete", "text_edit", "texts_menu",
 }  # fmt: skip
 # For those who manage the workspace.
 MANAGER = {
-    "activity", "carrier_add", "carrier_import", "carrier_remove", "contact_data", "contact_delete",
+    "activity", "campaigntag_delete", "carrier_add", "carrier_import", "carrier_remove", "contact_data",
+    "contact_delete",
     "contact_erase", "contacts_duplicates", "contacts_export", "contacts_merge", "field_add",
     "field_delete", "field_edit", "fields", "group_delete", "import", "import_add", "import_back",
     "import_check", "import_delete", "import_rejected", "import_shape", "import_start", "import_stop",
@@ -92,7 +105,7 @@ MANAGER = {
     "phone_prices_fetch", "phone_prices_import", "phone_rotate", "phone_start", "phone_trace",
     "phone_try", "phone_watch", "pool_add", "pool_delete", "pool_edit", "quiet_hours",
     "quiet_hours_add", "quiet_hours_delete", "quiet_hours_edit", "segment_delete", "settings_workspace",
-    "usage", "usage_export",
+    "tag_delete", "usage", "usage_export",
 }  # fmt: skip
 # What Chromium made for http://localhost on 21 November 2026, with a device that its DevTools play.
 CREDENTIAL = {
@@ -171,6 +184,8 @@ def things(
     opt_out = OptOut.objects.create(workspace=workspace, number="+33600000009", source="person")
     contact = Contact.objects.create(workspace=workspace, number="+33612345678", name="Nadia")
     group = Group.objects.create(workspace=workspace, name="Choir", folded="choir")
+    tag = Tag.objects.create(workspace=workspace, name="vip", folded="vip")
+    campaigntag = CampaignTag.objects.create(workspace=workspace, name="Flu", folded="flu")
     change = Change.objects.create(workspace=workspace, action="tag", target=1, people=[])
     field = Field.objects.create(workspace=workspace, key="town", label="Town", type="text")
     rule = {"what": "town", "is": "=", "value": "Lyon"}
@@ -213,7 +228,8 @@ def things(
         "people": member, "phone": phone, "quiet": quiet, "campaign": campaign,
         "recurrence": recurrence,
         "invitation": invitation, "opt": opt_out, "file": media, "carrier": carrier,
-        "contact": contact, "group": group, "change": change, "field": field,
+        "contact": contact, "group": group, "tag": tag, "campaigntag": campaigntag, "change": change,
+        "field": field,
         "import": upload, "segment": segment, "text": text, "pool": pool,
     }  # fmt: skip
     return {

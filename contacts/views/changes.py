@@ -132,11 +132,14 @@ def contacts_changes(request: MemberRequest) -> HttpResponse:
 @require_POST
 def change_undo(request: MemberRequest, pk: int) -> HttpResponse:
     change = get_object_or_404(request.workspace.contact_changes, pk=pk)
-    if change.action == Action.DELETE and not request.membership.may_manage:
+    if change.is_of_managers and not request.membership.may_manage:
         raise PermissionDenied(
             _("Only administrators of this workspace can do this. Ask one of them.")
         )
     amount = changing.undo(change)
+    if change.is_drop:
+        messages.success(request, _("%(name)s is back.") % {"name": change.target_name})
+        return redirect("groups" if change.action == Action.DROP_GROUP else "tags")
     words = ngettext("Undone for %(count)s person.", "Undone for %(count)s people.", amount)
     messages.success(request, words % {"count": number_format(amount, force_grouping=True)})
     if missing := change.amount - amount if change.action == Action.DELETE else 0:

@@ -6,14 +6,15 @@ from django.contrib import messages
 from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.http import MemberRequest, manager, member, sender
-from contacts import segments
+from contacts import changing, segments
 from contacts.forms import GroupForm
 from contacts.models import Group
-from contacts.views.people import listed
+from contacts.views.people import done, listed
 from lib.words import fold
 
 
@@ -22,7 +23,10 @@ from lib.words import fold
 def groups(request: MemberRequest) -> HttpResponse:
     """List the groups, each with how many people are in it."""
     living = Count("contacts", filter=Q(contacts__deleted_at=None))
-    shown = {"groups": request.workspace.groups.annotate(amount=living)}
+    shown = {
+        "groups": request.workspace.groups.annotate(amount=living).order_by("folded"),
+        "done": done(request),
+    }
     return render(request, "contacts/groups.html", shown)
 
 
@@ -67,18 +71,15 @@ def group_edit(request: MemberRequest, pk: int) -> HttpResponse:
 @manager
 @require_http_methods(["GET", "HEAD", "POST"])
 def group_delete(request: MemberRequest, pk: int) -> HttpResponse:
-    """Ask, then delete a group; its people stay."""
+    """Ask, then delete a group; its people stay, and it can be brought back."""
     here = _find(request, pk)
     if request.method != "POST":
         amount = here.contacts.filter(deleted_at=None).count()
         asking = segments.asking(request.workspace, "group", here.name)
         shown = {"group": here, "amount": amount, "asking": asking}
         return render(request, "contacts/group_delete.html", shown)
-    here.delete()
-    messages.success(
-        request, _("The group %(name)s was deleted; its people stay.") % {"name": here}
-    )
-    return redirect("groups")
+    change = changing.drop(here, request.user)
+    return redirect(f"{reverse('groups')}?done={change.pk}")
 
 
 def _find(request: MemberRequest, pk: int) -> Group:

@@ -66,7 +66,7 @@ def listed(
         "opted_out": services.opted_out(request.workspace, [c.number for c in page.contacts]),
         "query": query,
         "is_filtered": bool(query),
-        "done": _done(request),
+        "done": done(request),
     }
 
 
@@ -80,7 +80,7 @@ def query_of(asked: QueryDict) -> str:
     return kept.urlencode()
 
 
-def _done(request: MemberRequest) -> Change | None:
+def done(request: MemberRequest) -> Change | None:
     """Give what somebody has just done to many, and may undo."""
     pk = request.GET.get("done", "")
     if not (pk.isascii() and pk.isdigit() and len(pk) < 19) or not request.membership.may_send:
