@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db import transaction
 from django.db.models import Q, Sum
 from django.db.models.functions import TruncMonth
 from django.utils import timezone
@@ -53,6 +54,27 @@ def _named(workspace: Workspace, name: str) -> Tag:
         workspace=workspace, folded=fold(name)[:60], defaults={"name": name[:60]}
     )
     return found
+
+
+def same_named(tag: Tag, name: str) -> Tag | None:
+    """Give another tag that has this name already."""
+    same = Tag.objects.filter(workspace=tag.workspace_id, folded=fold(name)[:60])
+    return same.exclude(pk=tag.pk).first()
+
+
+def rename(tag: Tag, name: str) -> None:
+    """Give a tag another name, which no other tag has."""
+    Tag.objects.filter(pk=tag.pk).update(name=name[:60], folded=fold(name)[:60])
+
+
+def merge(tag: Tag, into: Tag) -> None:
+    """Put a tag on every campaign that has another one, and delete that one."""
+    through = Campaign.tags.through
+    with transaction.atomic():
+        having = through.objects.filter(tag=tag).values_list("campaign_id", flat=True)
+        rows = [through(tag_id=into.pk, campaign_id=pk) for pk in having]
+        through.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
+        tag.delete()
 
 
 def usage(workspace: Workspace, tags: Iterable[Tag], zone: ZoneInfo) -> list[Usage]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from xml.sax.saxutils import escape
 from zipfile import ZIP_DEFLATED, ZipFile
 
-# Rows of a sheet as programs have it, bytes of one as ZIP without its extension has it, and characters of a cell.
+# Rows of a sheet as programs have it, bytes of one as plain ZIP has it, and characters of a cell.
 _ROWS, _BYTES, _CHARACTERS = 1_048_576, 2_000_000_000, 32_767
 # Rows that leave together; fast rather than small.
 _CHUNK, _LEVEL = 500, 1

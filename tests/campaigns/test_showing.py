@@ -337,6 +337,28 @@ def test_a_tag_that_nothing_has_is_forgotten(workspace: Workspace, ended: Any) -
     assert [tag.name for tag in workspace.campaign_tags.all()] == ["Clinic"]
 
 
+def test_tags_are_renamed_put_together_and_deleted(
+    as_alice: Client, workspace: Workspace, ended: Any
+) -> None:
+    one, two = ended({"delivered": 1}, name="One"), ended({"delivered": 1}, name="Two")
+    tagging.set_tags(one, "school, Clinic")
+    tagging.set_tags(two, "shcool")
+    school, wrong = (workspace.campaign_tags.get(name=name) for name in ("school", "shcool"))
+
+    as_alice.post(reverse("campaigntag_rename", args=[school.pk]), {"name": "Schools"})
+    address = reverse("campaigntag_rename", args=[wrong.pk])
+    asked = as_alice.post(address, {"name": "schools"})
+    assert (asked.status_code, workspace.campaign_tags.count()) == (422, 3)
+    as_alice.post(address, {"name": "schools", "merge": "1"})
+
+    listed = as_alice.get(reverse("campaigns_tags")).context["tags"]
+    assert [(tag.name, tag.amount) for tag in listed] == [("Clinic", 1), ("Schools", 2)]
+
+    as_alice.post(reverse("campaigntag_delete", args=[school.pk]))
+    assert [tag.name for tag in workspace.campaign_tags.all()] == ["Clinic"]
+    assert Campaign.objects.count() == 2
+
+
 @pytest.mark.parametrize("spill", [True, False])
 def test_a_page_says_that_a_limit_is_reached_and_promises_no_end(
     as_bob: Client, begin: Any, line: Phone, spill: bool
