@@ -28,7 +28,6 @@ from contacts.importing.reading import Unreadable
 from lib import bulk
 from lib.jobs import DEFAULT, awake, stopping, wake
 from lib.stored import DatabaseAway
-from messaging.conversations import existing, note_written
 from messaging.models import Direction, Media, Message, Status
 from phones.models import Phone
 from phones.prices import Tariff, tariff_of
@@ -174,7 +173,7 @@ class _Expansion:
                 **self._same,
                 created_at=now,
             )
-            self._attach([item.recipient.peer for item in new if not item.reason], now)
+            self._attach([item.recipient.peer for item in new if not item.reason])
             Campaign.objects.filter(pk=campaign.pk).update(
                 step=place.step,
                 after=place.after,
@@ -195,14 +194,11 @@ class _Expansion:
         )
         return dict(mine.values_list("peer", "pk"))
 
-    def _attach(self, peers: Sequence[str], now: datetime) -> None:
-        """Put the pictures to the messages, and these at the end of the conversations that exist."""
-        campaign = self.campaign
-        talking = existing(campaign.workspace, peers)
-        if not (self._media or talking):
+    def _attach(self, peers: Sequence[str]) -> None:
+        """Put the pictures to the messages."""
+        if not self._media:
             return
         written = self._written(peers)
-        note_written(campaign.workspace, {peer: (written[peer], now) for peer in talking})
         through = Media.messages.through
         through.objects.bulk_create(
             [

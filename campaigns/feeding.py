@@ -27,6 +27,7 @@ from lib.jobs import DEFAULT, QueueDown, awake, redis, wake
 from messaging import media, quiet, routing
 from messaging.carrying import Load
 from messaging.connected import rouse
+from messaging.conversations import note_written
 from messaging.models import Message, Status
 from messaging.quiet import Quiet
 from messaging.routing import Candidate, Route
@@ -221,7 +222,11 @@ def _portion(
         where = routing.assign(campaign.workspace, route, loads, room=room, found=found)
         later |= {pk: a.until for pk, a in where.items() if a.until and a.until > now + _SOON}
         let = {pk: assigned.phone for pk, assigned in where.items() if assigned.phone}
-        _let_through({row.pk: row for row in rows}, let, hours, now)
+        gone = _let_through({row.pk: row for row in rows}, let, hours, now)
+        # What only waits here is no news of a conversation.
+        note_written(
+            campaign.workspace, {row.peer: (row.pk, now) for row in rows if row.pk in gone}
+        )
         _put_off(later)
         _skip([row.pk for row in rows if row.peer in stopped], Reason.OPTED_OUT, now)
         # Nobody can reach them any more, since the phones were changed.
@@ -277,7 +282,8 @@ def _kept_quiet(hours: Quiet | None, rows: Sequence[Message], now: datetime) -> 
 
 def _let_through(
     rows: Mapping[int, Message], let: Mapping[int, Phone], hours: Quiet | None, now: datetime
-) -> None:
+) -> set[int]:
+    """Hand messages to their phones; give the ids of those that still waited."""
     tariffs: dict[int, Tariff] = {}
     values = []
     for pk, phone in let.items():
@@ -293,7 +299,7 @@ def _let_through(
         is_late = hours and hours.allowed_at(row.country, row.send_at, row.peer) > row.send_at
         wanted, not_before = now if is_late else row.send_at, max(now, row.not_before)
         values.append((pk, phone.pk, phone.address, wanted, not_before, cost, currency))
-    bulk.update(
+    changed = bulk.update(
         Message,
         ("id", "phone", "own", "send_at", "not_before", "cost", "currency"),
         values,
@@ -307,6 +313,7 @@ def _let_through(
         where="m.held AND m.status = 'queued'",
         arguments=[False],
     )
+    return set(changed)
 
 
 def _put_off(later: Mapping[int, datetime]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import Workspace
@@ -160,8 +160,9 @@ def mark_read(conversation: Conversation, shown: Sequence[Message]) -> None:
     if not new and not conversation.unread:
         return
     newest = max((message.pk for message in shown), default=0)
-    seen = Q(last=None) | Q(last__lte=newest)
-    Conversation.objects.filter(seen, pk=conversation.pk, unread__gt=0).update(unread=0)
+    later = messages_of(conversation).filter(direction=Direction.IN, pk__gt=newest)
+    seen = Conversation.objects.filter(~Exists(later.order_by()), pk=conversation.pk)
+    seen.filter(unread__gt=0).update(unread=0)
 
 
 def mark_unread(conversation: Conversation) -> None:

@@ -22,7 +22,7 @@ from campaigns.models import Campaign, State
 from contacts.holdings import erase, everything
 from contacts.models import Group
 from contacts.services import opt_out
-from messaging import carrying, quiet, reporting, sending, sweeping
+from messaging import carrying, conversations, quiet, reporting, sending, sweeping, threads
 from messaging.models import Media, Message, QuietHours, Segment
 from messaging.outcomes import Outcome, record
 from phones import services
@@ -31,6 +31,7 @@ from phones.models import Phone, Pool, PoolPhone
 from tests.campaigns.conftest import by_state, messages, work
 from tests.contacts.cast import contact
 from tests.messaging.conftest import number
+from tests.messaging.threads import conversation_with, incoming
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -135,6 +136,35 @@ def test_what_was_leaving_at_the_pause_and_left_is_held_no_more(begin: Begin, li
     assert len(others) == 2
     assert by_state(campaign) == {"sent": 1, "unknown": 2}
     assert not Message.objects.filter(held=True).exists()
+
+
+def test_a_conversation_ends_with_what_happened_and_not_with_what_waits(
+    begin: Begin, line: Phone
+) -> None:
+    asked = incoming(line, "Are you open today?", peer=number(1))
+    campaign = begin()
+    expanding.run(campaign.pk)
+
+    assert conversation_with(number(1)).last == asked
+    work(campaign)
+
+    talk = conversation_with(number(1))
+    assert talk.last == messages(campaign)[0]
+    again = incoming(line, "Are you?", peer=number(1))
+    assert conversation_with(number(1)).last == again
+
+
+def test_what_comes_after_a_campaign_was_written_stays_unread(begin: Begin, line: Phone) -> None:
+    incoming(line, "Are you open today?", peer=number(1))
+    campaign = begin()
+    expanding.run(campaign.pk)
+    shown = threads.thread(conversation_with(number(1))).messages
+    incoming(line, "Are you?", peer=number(1))
+    work(campaign)  # the last one is older by its id than what came
+
+    conversations.mark_read(conversation_with(number(1)), shown)
+
+    assert conversation_with(number(1)).unread == 2
 
 
 # ---- What is gone -------------------------------------------------------------------------------
