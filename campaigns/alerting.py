@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from smtplib import SMTPException
 
 from django.conf import settings
@@ -44,7 +44,7 @@ def stopped(campaign_id: int) -> None:
     """Say to whoever started a campaign that it stopped, and why. A job; nothing once it goes on."""
     _tell(
         campaign_id,
-        State.PAUSED,
+        (State.PAUSED,),
         gettext_lazy("%(campaign)s has stopped"),
         gettext_lazy(
             "The campaign “%(campaign)s” of %(workspace)s has stopped by itself:\n\n"
@@ -59,21 +59,21 @@ def gave_up(campaign_id: int) -> None:
     """Say that a campaign did not leave at its time, and will not any more. A job."""
     _tell(
         campaign_id,
-        State.CANCELLED,
+        (State.CANCELLED, State.DRAFT),
         gettext_lazy("%(campaign)s was not sent"),
         gettext_lazy(
             "The campaign “%(campaign)s” of %(workspace)s was not sent:\n\n"
             "%(problem)s\n\n"
-            "Nobody was written to. Copy it to send it after all:\n"
+            "Nobody was written to. To send it after all, go here:\n"
             "%(address)s\n"
         ),
     )
 
 
-def _tell(campaign_id: int, state: State, subject: _Words, body: _Words) -> None:
+def _tell(campaign_id: int, states: Collection[State], subject: _Words, body: _Words) -> None:
     """Mail what became of a campaign, while that is still so."""
     related = Campaign.objects.select_related("workspace", "started_by", "created_by")
-    campaign = related.filter(pk=campaign_id, state=state).exclude(problem="").first()
+    campaign = related.filter(pk=campaign_id, state__in=states).exclude(problem="").first()
     if campaign is None:
         return
     words = {

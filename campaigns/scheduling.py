@@ -45,6 +45,23 @@ def start_due(now: datetime | None = None) -> int:
     return started
 
 
+def tell_of_drafts(now: datetime | None = None) -> int:
+    """Say of each run that was still a draft at its time that it was not sent. A duty of the tick."""
+    now = now or timezone.now()
+    drafts = Campaign.objects.filter(
+        state=State.DRAFT, recurrence__isnull=False, occurrence__lte=now, problem=""
+    )
+    told = 0
+    for campaign in drafts.select_related("created_by"):
+        with spoken_to(campaign):
+            words = _("It was still a draft at its time, so it was not sent.")
+        same = Campaign.objects.filter(pk=campaign.pk, state=State.DRAFT, problem="")
+        if same.update(problem=words):
+            enqueue(alerting.gave_up, campaign.pk)
+            told += 1
+    return told
+
+
 def _start(campaign: Campaign, due: datetime, now: datetime) -> bool:
     if is_too_late(due, campaign.late, now):
         _give_up(campaign, due, now, _lateness(campaign))

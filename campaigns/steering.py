@@ -6,6 +6,7 @@ both. What touches many messages goes on in the background, and the tick takes i
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Sequence
@@ -40,6 +41,7 @@ RETRIABLE = (
     Reason.NONE, Reason.UNREACHABLE, Reason.EXPIRED, Reason.GAVE_UP, Reason.REJECTED,
     Reason.BLOCKED, Reason.NOT_KNOWN,
 )  # fmt: skip
+_NUMBERED = re.compile(r" \(\d+\)$")
 _PHONE_IS_GONE = Q(phone__deleted_at__isnull=False)
 # What a copy takes over.
 _COPIED = (
@@ -366,6 +368,16 @@ def _retry_some(campaign: Campaign) -> int:
 
 
 # ---- Copies and tests ---------------------------------------------------------------------------
+
+
+def copy(campaign: Campaign, by: User) -> Campaign:
+    """Make a draft that says the same to the same, by a name of its own: Flu (2)."""
+    base = _NUMBERED.sub("", campaign.name)[:90]
+    mine = Campaign.objects.filter(workspace=campaign.workspace_id, name__startswith=base)
+    taken, number = set(mine.values_list("name", flat=True)), 2
+    while f"{base} ({number})" in taken:
+        number += 1
+    return duplicate(campaign, by, name=f"{base} ({number})" if base else "")
 
 
 def duplicate(campaign: Campaign, by: User | None, **changes: Any) -> Campaign:

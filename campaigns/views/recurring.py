@@ -194,12 +194,20 @@ def unskip(request: MemberRequest, pk: int) -> HttpResponseBase:
 @require_POST
 @sender
 def prepare(request: MemberRequest, pk: int) -> HttpResponseBase:
-    """Make the campaign of one run now, so that it can be changed."""
-    at = _occurrence(request)
+    """Make the campaign of one run now, and lead to it as a draft."""
+    at, runs = _occurrence(request), list[Campaign]()
+
+    def draft(here: Recurrence) -> None:
+        run = recurring.prepare(here, at, request.user)
+        if run.state == State.SCHEDULED:
+            steering.unschedule(run)
+        runs.append(run)
+
     words = _(
-        "This run has its own campaign now: open it below to change it. It leaves at its time."
+        "This run is a draft of its own: it leaves only if you schedule it when you are done."
     )
-    return _act(request, pk, lambda here: recurring.prepare(here, at, request.user), words)
+    answer = _act(request, pk, draft, words)
+    return redirect("campaign_write", pk=runs[0].pk) if runs else answer
 
 
 def _act(

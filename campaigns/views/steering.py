@@ -69,7 +69,7 @@ def retry(request: MemberRequest, pk: int) -> HttpResponseBase:
 @require_POST
 @sender
 def duplicate(request: MemberRequest, pk: int) -> HttpResponseBase:
-    made = steering.duplicate(find(request, pk), request.user)
+    made = steering.copy(find(request, pk), request.user)
     notices.success(request, _("This is a copy. Nothing of it has been sent."))
     return redirect("campaign_write", pk=made.pk)
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.core import mail
 from django.db import IntegrityError, connection
 
 from accounts.models import User, Workspace
-from campaigns import recurring, scheduling, sources, steering
+from campaigns import alerting, recurring, scheduling, sources, steering
 from campaigns.models import Campaign, Recurrence, SkippedRun, State, Tag
 from campaigns.rhythms import WEEK, WORKING, Rhythm
 from contacts.models import Contact, Field, Group
@@ -234,6 +235,23 @@ def test_what_was_prepared_before_a_pause_leaves_late_or_not_as_chosen(
     look(at(22, 20))
 
     assert runs(recurrence) == [(22, state)]
+
+
+def test_a_run_that_stayed_a_draft_is_told_of_once(begun: Any, bob: User) -> None:
+    recurrence = begun()
+    with time_machine.travel(NOON, tick=False):
+        run = recurring.prepare(recurrence, at(22), bob)
+        steering.unschedule(run)
+
+    told = [scheduling.tell_of_drafts(moment) for moment in (at(21), at(22), at(23))]
+    look(at(22, 8, 1))
+    alerting.gave_up(run.pk)
+
+    assert told == [0, 1, 0]
+    assert "still a draft at its time" in recurrence.runs.get(pk=run.pk).problem
+    assert [(sent.to, sent.subject) for sent in mail.outbox] == [
+        (["bob@example.org"], "Reminder was not sent")
+    ]
 
 
 def test_the_end_cancels_what_waits(begun: Any, bob: User) -> None:

@@ -225,9 +225,12 @@ def test_one_run_is_skipped_brought_back_and_changed(as_bob: Client, running: Re
     assert (
         "Skipped by hand" not in as_bob.post(f"{path}unskip/", {"at": nine(23)}, follow=True).text
     )
-    page = as_bob.post(f"{path}prepare/", {"at": nine(27)}, follow=True).text
-    assert "Its own campaign" in page
-    assert Campaign.objects.get(recurrence=running).state == State.SCHEDULED
+    answer = as_bob.post(f"{path}prepare/", {"at": nine(27)}, follow=True)
+    run = Campaign.objects.get(recurrence=running)
+    assert answer.redirect_chain == [(f"/campaigns/{run.pk}/write/", 302)]
+    assert "it leaves only if you schedule it" in answer.text
+    assert run.state == State.DRAFT
+    assert "does not leave by itself" in as_bob.get(path).text
     assert (
         "This is no run to come." in as_bob.post(f"{path}skip/", {"at": nine(24)}, follow=True).text
     )

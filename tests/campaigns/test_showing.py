@@ -263,6 +263,19 @@ def test_only_what_may_go_better_is_tried_again(as_bob: Client, ended: Any) -> N
     assert Message.objects.get(status=Status.FAILED).reason == "bad_number"
 
 
+def test_each_copy_has_a_name_of_its_own(as_bob: Client, ended: Any) -> None:
+    one, nameless = ended({}, name="Flu"), ended({}, name="")
+
+    for _time in range(2):
+        as_bob.post(reverse("campaign_duplicate", args=[one.pk]))
+    third = Campaign.objects.get(name="Flu (3)")
+    as_bob.post(reverse("campaign_duplicate", args=[third.pk]))
+    as_bob.post(reverse("campaign_duplicate", args=[nameless.pk]))
+
+    names = Campaign.objects.order_by("pk").values_list("name", flat=True)
+    assert list(names) == ["Flu", "", "Flu (2)", "Flu (3)", "Flu (4)", ""]
+
+
 def test_a_copy_is_a_draft_and_only_drafts_are_deleted(as_bob: Client, ended: Any) -> None:
     one = ended({"delivered": 1})
 

@@ -60,6 +60,7 @@ DUTIES: tuple[tuple[Callable[[], int], float], ...] = (
     (files.prune, 3600),
     (recurring.make_due, 0),
     (scheduling.start_due, 0),
+    (scheduling.tell_of_drafts, 60),
     (expanding.resume, 5),
     (feeding.wake_all, 0),
     (feeding.finish, 5),
