@@ -13,6 +13,9 @@ from campaigns.pacing import Chart, Pace
 from messaging.models import Status
 from messaging.planning import duration
 
+# People, groups and segments that are named.
+_NAMED = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -118,5 +121,5 @@ def _named(campaign: Campaign, values: Sequence[str]) -> list[str]:
         ("g", workspace.groups.all()), ("s", workspace.segments.all()), ("c", workspace.contacts.all())
     ):  # fmt: skip
         if ids := [int(value[1:]) for value in values if value[:1] == letter]:
-            found += map(str, rows.filter(pk__in=ids))
+            found += map(str, rows.filter(pk__in=ids[:_NAMED]))
     return found

@@ -6,7 +6,7 @@ behind the last place that counts, and any recipient can be found again by its p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
@@ -23,6 +23,8 @@ from contacts.importing.reading import Cell
 from contacts.models import Contact, Group, Segment
 from contacts.rules import compiling, tree
 
+# Ids in one statement.
+_MOST = 10_000
 # Sources before the groups and segments.
 _NUMBERS, _SHEET, _PEOPLE, _FIRST = 0, 1, 2, 3
 
@@ -123,11 +125,10 @@ def named(campaign: Campaign) -> list[str]:
 
 def expected(campaign: Campaign) -> int:
     """Count the recipients of all sources, doubles and all. A query for each group and segment."""
-    people = _people(campaign)
     return (
         len(campaign.numbers)
         + (campaign.sheet.rows if campaign.sheet else 0)
-        + (people.count() if people is not None else 0)
+        + sum(people.count() for people in _people(campaign, _chosen(campaign), _MOST))
         + sum(_listed(campaign, value).count() for value in _lists(campaign))
     )
 
@@ -140,13 +141,12 @@ def excluded(campaign: Campaign, numbers: Sequence[str]) -> set[str]:
         found |= set(numbers).difference(
             _fulfilling(campaign, living).values_list("number", flat=True)
         )
-    people = [int(value[1:]) for value in campaign.without if value[:1] == "c"]
-    lists = [value for value in campaign.without if value[:1] in "gs"]
-    asked: list[QuerySet[Contact]] = [_members(campaign.workspace, value) for value in lists]
+    people = {int(value[1:]) for value in campaign.without if value[:1] == "c"}
     if people:
-        living = Contact.objects.living().filter(workspace=campaign.workspace)
-        asked.append(living.filter(pk__in=people))
-    for those in asked:
+        living = Contact.objects.living().filter(workspace=campaign.workspace, number__in=numbers)
+        found.update(number for pk, number in living.values_list("pk", "number") if pk in people)
+    for value in (value for value in campaign.without if value[:1] in "gs"):
+        those = _members(campaign.workspace, value)
         found.update(those.filter(number__in=numbers).values_list("number", flat=True))
     return found
 
@@ -159,13 +159,12 @@ def _of_step(campaign: Campaign, place: Place, size: int) -> Iterator[list[Recip
         return _numbers(campaign, place.after, size)
     if place.step == _SHEET:
         return _sheet(campaign, place.after, size)
-    people = _people(campaign) if place.step == _PEOPLE else None
-    if place.step >= _FIRST:
-        value = _lists(campaign)[place.step - _FIRST]
-        if value[:1] == "g":
-            return _grouped(campaign, int(value[1:]), place, size)
-        people = _listed(campaign, value)
-    return _contacts(people, place, size) if people is not None else iter(())
+    if place.step == _PEOPLE:
+        return _picked(campaign, place, size)
+    value = _lists(campaign)[place.step - _FIRST]
+    if value[:1] == "g":
+        return _grouped(campaign, int(value[1:]), place, size)
+    return _contacts(_listed(campaign, value), place, size)
 
 
 def _numbers(campaign: Campaign, after: int, size: int) -> Iterator[list[Recipient]]:
@@ -224,6 +223,14 @@ def _known(workspace: Workspace, recipients: list[Recipient]) -> list[Recipient]
     ]
 
 
+def _picked(campaign: Campaign, place: Place, size: int) -> Iterator[list[Recipient]]:
+    """Give people who were chosen one by one."""
+    left = [pk for pk in _chosen(campaign) if pk > place.after]
+    for people in _people(campaign, left, size):
+        if found := list(people.order_by("pk")):
+            yield [_of_contact(contact, place.step) for contact in found]
+
+
 def _contacts(people: QuerySet[Contact], place: Place, size: int) -> Iterator[list[Recipient]]:
     after = place.after
     while found := list(people.filter(pk__gt=after).order_by("pk")[:size]):
@@ -261,27 +268,30 @@ def _last_of(campaign: Campaign, step: int, before: int | None) -> Recipient | N
         most = len(campaign.numbers) if step == _NUMBERS else _rows(campaign)
         last = most if before is None else min(before - 1, most)
         return following(campaign, Place(step, last - 1)) if last > 0 else None
-    people = _people(campaign)
-    if step >= _FIRST:
+    if step == _PEOPLE:
+        left = [pk for pk in _chosen(campaign) if before is None or pk < before]
+        asked: Iterable[QuerySet[Contact]] = _people(campaign, left[::-1], _MOST)
+    else:
         people = _listed(campaign, _lists(campaign)[step - _FIRST])
-    if people is None:
-        return None
-    if before is not None:
-        people = people.filter(pk__lt=before)
-    contact = people.order_by("-pk").first()
-    return _of_contact(contact, step) if contact else None
+        asked = [people if before is None else people.filter(pk__lt=before)]
+    found = (those.order_by("-pk").first() for those in asked)
+    return next((_of_contact(contact, step) for contact in found if contact), None)
 
 
 def _rows(campaign: Campaign) -> int:
     return campaign.sheet.rows if campaign.sheet else 0
 
 
-def _people(campaign: Campaign) -> QuerySet[Contact] | None:
-    ids = [int(value[1:]) for value in campaign.who if value[:1] == "c"]
-    if not ids:
-        return None
-    living = Contact.objects.living().filter(workspace=campaign.workspace, pk__in=ids)
-    return _fulfilling(campaign, living)
+def _chosen(campaign: Campaign) -> list[int]:
+    """Give the ids of the people who were chosen one by one, in order."""
+    return sorted({int(value[1:]) for value in campaign.who if value[:1] == "c"})
+
+
+def _people(campaign: Campaign, ids: Sequence[int], size: int) -> Iterator[QuerySet[Contact]]:
+    """Give the living of these people whom a campaign reaches, `size` ids at a time."""
+    living = _fulfilling(campaign, Contact.objects.living().filter(workspace=campaign.workspace))
+    for start in range(0, len(ids), size):
+        yield living.filter(pk__in=ids[start : start + size])
 
 
 def _listed(campaign: Campaign, value: str) -> QuerySet[Contact]:

@@ -13,7 +13,7 @@ from django.core import mail
 from django.utils import timezone
 
 from accounts.models import User, Workspace
-from campaigns import alerting, expanding, feeding, steering, tallying
+from campaigns import alerting, expanding, feeding, showing, sources, steering, tallying
 from campaigns.judging import Judge
 from campaigns.models import Campaign, State
 from contacts.models import Group
@@ -90,6 +90,27 @@ def test_people_to_be_left_out_are(begin: Begin, workspace: Workspace) -> None:
 
     assert [m.peer for m in messages(campaign)] == [number(1)]
     assert campaign.excluded == 2
+
+
+@pytest.mark.parametrize("part", ["who", "without"])
+def test_more_people_may_be_chosen_than_a_database_takes_in_one_statement(
+    draft: Begin, workspace: Workspace, part: str
+) -> None:
+    people = [contact(workspace, f"Person {i}", number(i)) for i in range(3)]
+    chosen = [f"c{pk}" for pk in range(people[0].pk, people[0].pk + 40_000)]
+    reached = [person.number for person in people] if part == "who" else []
+    campaign = draft(numbers=[person.number for person in people] if part == "without" else [])
+    setattr(campaign, part, chosen)
+
+    assert sources.expected(campaign) == 3
+    found = [one for _place, chunk in sources.chunks(campaign, 2) for one in chunk]
+    assert sources.excluded(campaign, [one.number for one in found]) == {
+        one.number for one in found if one.number not in reached
+    }
+    assert len(found) == 3
+    assert sources.preceding(campaign, found[2].place) == found[1]
+    assert sources.at(campaign, found[1].place) == found[1]
+    showing.chosen(campaign)
 
 
 @pytest.mark.parametrize("killed_after", [0, 1, 2, 3])
