@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
@@ -207,17 +207,24 @@ class Counters:
             return self.counts(owner) == self.recount(owner)
 
     def counts(self, owner: int) -> Counts:
-        """Give {key: sums} as kept, over all times, without what came to nothing."""
+        """Give {key: sums} as kept, without what came to nothing.
+
+        Over all times; or by time, which then comes first, where each row has one of its own.
+        """
         mine = self.kept._default_manager.filter(**{self._owner_field: owner})
-        return _nonzero(grouped(mine, self.key, self.sums), len(self.key))
+        by = ["at", *self.key] if self._is_timed else [*self.key]
+        return _nonzero(grouped(mine, by, self.sums), len(by))
 
     def recount(self, owner: int) -> Counts:
         """Give the same from the rows themselves. Reads them all."""
+        at = {"at": self.at[connection.vendor == "postgresql"]} if self._is_timed else {}
+        by = {**at, **self.key}
         values = ", ".join(
-            f"{sql.format(m='m')} AS {name}" for name, sql in {**self.key, **self.sums}.items()
+            f"{sql.format(m='m').replace('%', '%%')} AS {name}"
+            for name, sql in {**by, **self.sums}.items()
         )
-        places = ", ".join(str(place) for place in range(1, len(self.key) + 1))
-        asked = ", ".join([*self.key, *(f"sum({name})" for name in self.sums)])
+        places = ", ".join(str(place) for place in range(1, len(by) + 1))
+        asked = ", ".join([*by, *(f"sum({name})" for name in self.sums)])
         with connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT {asked} FROM (SELECT {values} FROM {self.counted._meta.db_table} m "  # noqa: S608
@@ -226,13 +233,26 @@ class Counters:
                 [owner],
             )
             rows = [tuple(row) for row in cursor.fetchall()]
-        return _nonzero(rows, len(self.key))
+        if self._is_timed:
+            rows = [(_moment(time), *rest) for time, *rest in rows]
+        return _nonzero(rows, len(by))
 
     def mend(self, owner: int, at: datetime) -> None:
-        """Let the counts say what the rows say, under one time, should they ever differ."""
+        """Let the counts say what the rows say, should they ever differ.
+
+        Each under the time of its rows, or all under `at` where counts only know when something changed.
+        """
         with standing_still():
+            found = self.recount(owner)
+            if not self._is_timed:
+                found = {(at, *key): sums for key, sums in found.items()}
             self.kept._default_manager.filter(**{self._owner_field: owner}).delete()
-            self.write(owner, {(at, *key): sums for key, sums in self.recount(owner).items()})
+            self.write(owner, found)
+
+    @property
+    def _is_timed(self) -> bool:
+        """Say whether the time of a count is that of its row, and not that of the change."""
+        return "{m}" in self.at[0]
 
     @property
     def _owner_field(self) -> str:
@@ -266,6 +286,11 @@ def grouped(
     """Give (*by, *sums) of kept rows, added up."""
     totals = {f"sum_{name}": Sum(name) for name in sums}
     return list(rows.order_by().values_list(*by).annotate(**totals))
+
+
+def _moment(at: datetime | str) -> datetime:
+    """Read a time as the database says it: SQLite writes UTC, without saying so."""
+    return at if isinstance(at, datetime) else datetime.fromisoformat(at).replace(tzinfo=UTC)
 
 
 def _nonzero(rows: Sequence[tuple[Any, ...]], width: int) -> Counts:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db.models import Exists, OuterRef
+from django.utils import timezone
 
 from accounts.models import Workspace
 from lib.tallies import Counters, grouped
@@ -83,3 +84,13 @@ def has_sent(*, before: datetime) -> Exists:
 def melt() -> int:
     """Make few rows of many, where many have come. A duty of the tick."""
     return ACTIVITY.melt()
+
+
+def agrees(workspace: Workspace) -> bool:
+    """Say whether the counters of a workspace are what its messages say. Reads them all."""
+    return ACTIVITY.agree(workspace.pk)
+
+
+def mend(workspace: Workspace) -> None:
+    """Let the counters say what the messages say, should they ever differ."""
+    ACTIVITY.mend(workspace.pk, timezone.now())

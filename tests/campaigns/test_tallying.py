@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
@@ -16,6 +17,7 @@ from accounts.models import Workspace
 from campaigns import tallying
 from campaigns.models import Campaign, Tally
 from campaigns.tallying import TALLIES
+from messaging import activity
 from messaging.activity import ACTIVITY
 from messaging.models import Activity, Direction, Message, Status
 from phones.models import Phone
@@ -98,6 +100,34 @@ def sent(workspace: Workspace, phone: Phone) -> Campaign:
         status=Status.SENT,
     )
     return campaign
+
+
+@pytest.mark.database
+def test_what_a_workspace_counts_is_mended_under_the_time_of_its_rows(
+    sent: Campaign, workspace: Workspace
+) -> None:
+    at = datetime(2026, 11, 20, 9, 20, tzinfo=UTC)
+    Message.objects.update(send_at=at)
+    Message.objects.create(
+        workspace=workspace, direction=Direction.OUT, phone=Phone.objects.get(), peer="+33600000002",
+        status=Status.FAILED, send_at=at + timedelta(days=1),
+    )  # fmt: skip
+
+    def counted() -> list[tuple[datetime, str, int]]:
+        found = activity.by_quarter(workspace, at - timedelta(days=9), at + timedelta(days=9))
+        return sorted(line for line in found if line[2])
+
+    before = counted()
+    quarter = at.replace(minute=15)
+    assert before == [(quarter, "sent", 1), (quarter + timedelta(days=1), "failed", 1)]
+    # The sums are right, their times are not.
+    Activity.objects.filter(status="failed").update(at=at)
+
+    assert not activity.agrees(workspace)
+    call_command("recount", "--mend", stdout=StringIO())
+
+    assert counted() == before
+    assert activity.agrees(workspace)
 
 
 def test_the_command_says_whether_counters_are_right(sent: Campaign) -> None:

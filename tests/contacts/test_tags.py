@@ -11,7 +11,7 @@ from contacts import changing, keeping, segments
 from contacts.models import Change, Contact, Group, Segment, Tag
 from tests.contacts.cast import contact
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 @pytest.fixture

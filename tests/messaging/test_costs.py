@@ -226,7 +226,7 @@ def test_what_was_spent_is_added_up_and_what_never_left_is_not(write: Write, lin
     record(claimed(failed), line, [Outcome(failed, error=Rejected("No"))])
 
     left = ACTIVITY.counts(line.workspace_id)
-    assert sorted((key[0], key[-1], sums[2:]) for key, sums in left.items()) == [
+    assert sorted((key[1], key[-1], sums[2:]) for key, sums in left.items()) == [
         ("failed", "EUR", (0, 0)),
         ("sent", "EUR", (49_000, 0)),
     ]

@@ -1,36 +1,49 @@
-"""`manage.py recount`: prove that what campaigns count is what their messages say."""
+"""`manage.py recount`: prove that what campaigns and workspaces count is what their messages say."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.models import Workspace
 from campaigns import tallying
 from campaigns.models import Campaign
+from messaging import activity
 
 
 class Command(BaseCommand):
-    help = "Compare the counters of campaigns with their messages; ends with 1 where they differ."
+    help = "Compare the counters with the messages; ends with 1 where they differ."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("campaign", nargs="*", type=int, help="Ids; all campaigns without.")
+        parser.add_argument(
+            "campaign", nargs="*", type=int, help="Ids; all campaigns, and home, without."
+        )
         parser.add_argument(
             "--mend", action="store_true", help="Let the counters follow the messages."
         )
 
     def handle(self, *, campaign: list[int], mend: bool, **options: Any) -> None:
-        chosen = Campaign.objects.filter(pk__in=campaign) if campaign else Campaign.objects.all()
+        campaigns = Campaign.objects.filter(pk__in=campaign) if campaign else Campaign.objects.all()
+        workspaces = Workspace.objects.none() if campaign else Workspace.objects.all()
         wrong = 0
-        for one in chosen.order_by("pk").iterator():
-            if tallying.agrees(one):
-                continue
-            wrong += 1
-            self.stdout.write(f"Campaign {one.pk}: its counters differ from its messages.")
-            if mend:
-                tallying.mend(one)
-                self.stdout.write("  Mended.")
+        for one in campaigns.order_by("pk").iterator():
+            if not tallying.agrees(one):
+                wrong += 1
+                self._tell(f"Campaign {one.pk}", lambda one=one: tallying.mend(one), mend)
+        for place in workspaces.order_by("pk").iterator():
+            if not activity.agrees(place):
+                wrong += 1
+                self._tell(f"Workspace {place.pk}", lambda place=place: activity.mend(place), mend)
+        looked_at = f"{campaigns.count()} campaigns and {workspaces.count()} workspaces"
         if wrong and not mend:
-            raise CommandError(f"{wrong} of {chosen.count()} campaigns differ. --mend mends them.")
-        self.stdout.write(f"{chosen.count()} campaigns looked at, {wrong} differed.")
+            raise CommandError(f"{wrong} of {looked_at} differ. --mend mends them.")
+        self.stdout.write(f"{looked_at} looked at, {wrong} differed.")
+
+    def _tell(self, name: str, mend: Callable[[], None], wanted: bool) -> None:
+        self.stdout.write(f"{name}: its counters differ from its messages.")
+        if wanted:
+            mend()
+            self.stdout.write("  Mended.")
