@@ -13,13 +13,17 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import User
-from messaging import carrying, media
+from contacts.services import opted_out
+from messaging import carrying, media, routing
 from messaging.carrying import Load, forbidden
 from messaging.composing import CannotSend
 from messaging.connected import rouse
-from messaging.models import Attempt, Message, Status
+from messaging.conversations import note_written
+from messaging.models import Attempt, Message, Priority, Status
+from messaging.routing import Route
 from phones.base import Reason
 from phones.models import Phone
 from phones.prices import prices_to
@@ -117,6 +121,54 @@ def move(message: Message, phone: Phone, *, by: User) -> bool:
         raise CannotSend(problem)
     states = [Status.QUEUED, Status.UNKNOWN]
     return _restart(message, phone, kind=Attempt.Kind.MOVED, by=by, states=states)
+
+
+def send_now(message: Message, *, by: User) -> bool:
+    """Let a message leave now that waits in its campaign or for a later time; say whether it does.
+
+    It becomes urgent: quiet hours do not hold it. Limits and pauses of phones do. Raises CannotSend.
+    """
+    if not message.can_hurry:
+        return False
+    if message.campaign and message.campaign.state == "cancelled":
+        raise CannotSend(_("Its campaign was cancelled, and it is just being cancelled too."))
+    if opted_out(message.workspace, [message.peer]):
+        raise CannotSend(_("This person asked for no more messages."))
+    phone, now = _phone_now(message) if message.held else message.phone, timezone.now()
+    change: dict[str, Any] = {
+        "held": False, "priority": Priority.URGENT, "send_at": now, "not_before": now,
+    }  # fmt: skip
+    if phone.pk != message.phone_id:
+        change |= {"phone": phone, "own": phone.address, "provider_id": ""}
+        change |= _estimated(message, phone)
+    # As it was when somebody decided: neither let through, moved nor put off meanwhile.
+    same = {"phone": message.phone_id, "held": message.held, "send_at": message.send_at}
+    with transaction.atomic():
+        waiting = Message.objects.filter(pk=message.pk, status=Status.QUEUED, **same)
+        if not waiting.update(**change):
+            return False
+        _note(message, phone, Attempt.Kind.HURRIED, by, now)
+        if message.held:
+            note_written(message.workspace, {message.peer: (message.pk, now)})
+    rouse(phone)
+    return True
+
+
+def _phone_now(message: Message) -> Phone:
+    """Choose the phone of a message that its campaign holds. Raises CannotSend."""
+    is_one = not (message.any_phone or message.pool)
+    route = Route(message.phone) if is_one else Route(pool=message.pool)
+    found = routing.candidates(message.workspace, route)
+    load = load_of(message)
+    if load.picture and routing.links(found):
+        # What was written as a picture is never sent without it.
+        raise CannotSend(_("No phone that could leave now sends pictures."))
+    assigned = routing.assign(
+        message.workspace, route, [(message.pk, message.peer, load)], found=found
+    )[message.pk]
+    if assigned.phone is None or assigned.phone.is_deleted:
+        raise CannotSend(assigned.why or _("There is no phone to send through."))
+    return assigned.phone
 
 
 def load_of(message: Message) -> Load:

@@ -241,6 +241,11 @@ class Message(models.Model):
         return self.status == Status.QUEUED
 
     @property
+    def can_hurry(self) -> bool:
+        """Say whether it waits in its campaign or for a later time, and somebody may let it leave now."""
+        return self.status == Status.QUEUED and (self.held or self.send_at > timezone.now())
+
+    @property
     def can_resend(self) -> bool:
         return self.status == Status.UNKNOWN
 
@@ -342,6 +347,7 @@ class Attempt(models.Model):
         LOOKED_UP = "looked_up", _("Its carrier was looked up")
         NO_CARRIER = "no_carrier", _("Its carrier could not be looked up")
         QUIET = "quiet", _("Held until quiet hours end")
+        HURRIED = "hurried", _("Sent before its time")
 
     message = models.ForeignKey(Message, models.CASCADE, related_name="trail")
     kind = models.CharField(max_length=10, choices=Kind.choices)

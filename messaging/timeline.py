@@ -189,6 +189,7 @@ def _attempt(message: Message, attempt: Attempt) -> Step:
         Attempt.Kind.LOOKED_UP: _looked_up,
         Attempt.Kind.NO_CARRIER: _no_carrier,
         Attempt.Kind.QUIET: _quiet,
+        Attempt.Kind.HURRIED: _hurried,
     }[Attempt.Kind(attempt.kind)]
     icon, tone, title, text = tell(message, attempt)
     if attempt.next_at and attempt.kind != Attempt.Kind.QUIET:
@@ -267,6 +268,12 @@ def _failed_over(message: Message, attempt: Attempt) -> Telling:
     title = _("Moved to %(phone)s by itself") % {"phone": _name(attempt.phone)}
     text = _("%(phone)s could not send it now. Nothing had left, so it cannot arrive twice.")
     return "arrows-exchange", GREY, title, text % {"phone": attempt.words}
+
+
+def _hurried(message: Message, attempt: Attempt) -> Telling:
+    title = _("Sent before its time by %(person)s") % {"person": _somebody(attempt)}
+    text = _("It overtakes what waits, and quiet hours do not hold it.")
+    return "send", GREY, title, text
 
 
 def _arrived(message: Message, attempt: Attempt) -> Telling:

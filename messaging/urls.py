@@ -16,6 +16,7 @@ urlpatterns = [
     path("messages/settle/", messages.settle_many, name="messages_settle"),
     path("messages/<int:pk>/", messages.message, name="message"),
     path("messages/<int:pk>/cancel/", messages.cancel, name="message_cancel"),
+    path("messages/<int:pk>/now/", messages.send_now, name="message_now"),
     path("messages/<int:pk>/resend/", messages.resend, name="message_resend"),
     path("messages/<int:pk>/settle/", messages.settle, name="message_settle"),
     path("messages/<int:pk>/move/", messages.move, name="message_move"),

@@ -135,6 +135,19 @@ def cancel(request: MemberRequest, pk: int) -> HttpResponseBase:
 
 @require_POST
 @sender
+def send_now(request: MemberRequest, pk: int) -> HttpResponseBase:
+    try:
+        if actions.send_now(_message(request, pk), by=request.user):
+            notices.success(request, _("It leaves now."))
+        else:
+            _too_late(request)
+    except CannotSend as error:
+        notices.error(request, str(error))
+    return redirect("message", pk=pk)
+
+
+@require_POST
+@sender
 def resend(request: MemberRequest, pk: int) -> HttpResponseBase:
     try:
         if actions.resend(_message(request, pk), by=request.user):

@@ -22,7 +22,8 @@ from campaigns.models import Campaign, State
 from contacts.holdings import erase, everything
 from contacts.models import Group
 from contacts.services import opt_out
-from messaging import carrying, conversations, quiet, reporting, sending, sweeping, threads
+from messaging import actions, carrying, conversations, quiet, reporting, sending, sweeping, threads
+from messaging.composing import CannotSend
 from messaging.models import Media, Message, QuietHours, Segment
 from messaging.outcomes import Outcome, record
 from phones import services
@@ -165,6 +166,58 @@ def test_what_comes_after_a_campaign_was_written_stays_unread(begin: Begin, line
     conversations.mark_read(conversation_with(number(1)), shown)
 
     assert conversation_with(number(1)).unread == 2
+
+
+# ---- One of them at once ------------------------------------------------------------------------
+
+
+def test_one_that_is_held_leaves_at_once_by_a_phone_of_its_group(
+    begin: Begin, workspace: Workspace, line: Phone, bob: User, send: Callable[[], None]
+) -> None:
+    first = Phone.objects.create(
+        workspace=workspace, type="scripted", name="First", settings={}, paused_at=timezone.now()
+    )
+    pool = Pool.objects.create(workspace=workspace, name="Both", folded="both")
+    for phone in (first, line):
+        PoolPhone.objects.create(pool=pool, phone=phone)
+    campaign = begin(phone=None, pool=pool)
+    expanding.run(campaign.pk)
+    steering.pause(campaign)
+    one = messages(campaign)[0]
+
+    assert actions.send_now(one, by=bob)
+    send()
+
+    one.refresh_from_db()
+    assert (one.status, one.phone, one.held) == ("sent", line, False)
+    assert {other.status for other in messages(campaign)[1:]} == {"queued"}
+    steering.resume(campaign)
+    work(campaign)
+    send()
+    assert by_state(campaign) == {"sent": 3}
+    assert list(one.trail.values_list("kind", flat=True)) == ["hurried"]
+
+
+def test_one_of_a_cancelled_campaign_is_not_hurried(begin: Begin, bob: User) -> None:
+    campaign = begin()
+    expanding.run(campaign.pk)
+    steering.cancel(campaign, bob)
+
+    with pytest.raises(CannotSend, match="cancelled"):
+        actions.send_now(messages(campaign)[0], by=bob)
+
+
+def test_one_that_no_phone_can_send_now_says_why_and_waits(
+    begin: Begin, line: Phone, bob: User
+) -> None:
+    campaign = begin()
+    expanding.run(campaign.pk)
+    Phone.objects.update(paused_at=timezone.now())
+
+    with pytest.raises(CannotSend):
+        actions.send_now(messages(campaign)[0], by=bob)
+
+    assert [m.held for m in messages(campaign)] == [True] * 3
 
 
 # ---- What is gone -------------------------------------------------------------------------------

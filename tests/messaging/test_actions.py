@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
+from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User, Workspace
+from contacts.models import OptOut
 from lib.http import NoAnswer
 from lib.jobs import SEND, waiting
 from messaging import actions
 from messaging.composing import CannotSend
-from messaging.models import Attempt, Message, Status
+from messaging.models import Attempt, Message, QuietHours, Status
 from messaging.receiving import apply
 from messaging.sending import due
 from phones.base import Delivery, Reason, Sent, StatusReport
@@ -254,3 +257,54 @@ def test_a_late_report_is_heard_after_settling_as_ever(
     apply(line, [StatusReport(report, "SM1")])
 
     assert states(message) == [after]
+
+
+# ---- Now all the same ---------------------------------------------------------------------------
+
+
+def test_what_quiet_hours_hold_leaves_now_when_somebody_says_so(
+    write: Callable[..., list[Message]],
+    send: Callable[[], None],
+    workspace: Workspace,
+    as_bob: Client,
+) -> None:
+    QuietHours.objects.create(workspace=workspace, whole_days=list(range(6)), country="")
+    with time_machine.travel(datetime(2026, 11, 20, 12, tzinfo=UTC), tick=False):
+        (message,) = write()
+        send()
+        assert states(message) == [Status.QUEUED]
+        page = as_bob.get(f"/messages/{message.pk}/").text
+        assert "Send it now all the same" in page
+
+        as_bob.post(f"/messages/{message.pk}/now/")
+        send()
+
+        assert states(message) == [Status.SENT]
+        page = as_bob.get(f"/messages/{message.pk}/").text
+        assert "Sent before its time by Bob Rossi" in page
+        assert "Send it now all the same" not in page
+
+
+@pytest.mark.parametrize("moved", ["sent", "let_through"])
+def test_what_has_moved_on_is_not_hurried(
+    write: Callable[..., list[Message]], bob: User, moved: str
+) -> None:
+    (message,) = write(send_at=timezone.now() + timedelta(days=1))
+    seen = Message.objects.get(pk=message.pk)
+    if moved == "sent":
+        put(message, Status.SENT)
+    else:
+        Message.objects.filter(pk=message.pk).update(send_at=timezone.now())
+
+    assert not actions.send_now(seen, by=bob)
+    assert not Attempt.objects.exists()
+
+
+def test_who_wants_no_messages_gets_none_the_sooner(
+    write: Callable[..., list[Message]], workspace: Workspace, bob: User
+) -> None:
+    (message,) = write(send_at=timezone.now() + timedelta(days=1))
+    OptOut.objects.create(workspace=workspace, number=message.peer, source="person")
+
+    with pytest.raises(CannotSend):
+        actions.send_now(message, by=bob)
