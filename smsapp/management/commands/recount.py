@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -32,11 +33,11 @@ class Command(BaseCommand):
         for one in campaigns.order_by("pk").iterator():
             if not tallying.agrees(one):
                 wrong += 1
-                self._tell(f"Campaign {one.pk}", lambda one=one: tallying.mend(one), mend)
+                self._tell(f"Campaign {one.pk}", partial(tallying.mend, one), mend)
         for place in workspaces.order_by("pk").iterator():
             if not activity.agrees(place):
                 wrong += 1
-                self._tell(f"Workspace {place.pk}", lambda place=place: activity.mend(place), mend)
+                self._tell(f"Workspace {place.pk}", partial(activity.mend, place), mend)
         looked_at = f"{campaigns.count()} campaigns and {workspaces.count()} workspaces"
         if wrong and not mend:
             raise CommandError(f"{wrong} of {looked_at} differ. --mend mends them.")
