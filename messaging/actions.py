@@ -131,7 +131,7 @@ def send_now(message: Message, *, by: User) -> bool:
     if not message.can_hurry:
         return False
     if message.campaign and message.campaign.state == "cancelled":
-        raise CannotSend(_("Its campaign was cancelled, and it is just being cancelled too."))
+        raise CannotSend(_("Its campaign was cancelled, so it does not leave any more."))
     if opted_out(message.workspace, [message.peer]):
         raise CannotSend(_("This person asked for no more messages."))
     phone, now = _phone_now(message) if message.held else message.phone, timezone.now()
@@ -162,7 +162,7 @@ def _phone_now(message: Message) -> Phone:
     load = load_of(message)
     if load.picture and routing.links(found):
         # What was written as a picture is never sent without it.
-        raise CannotSend(_("No phone that could leave now sends pictures."))
+        raise CannotSend(_("No phone that it could leave by now sends pictures."))
     assigned = routing.assign(
         message.workspace, route, [(message.pk, message.peer, load)], found=found
     )[message.pk]
