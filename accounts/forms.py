@@ -130,11 +130,63 @@ class SiteForm(PlaceForm):
             self.fields["time_zone"].widget.attrs["data-guess"] = "time-zone"
 
 
-class WorkspaceForm(PlaceForm, forms.ModelForm):  # type: ignore[type-arg]
+def days_field(kind: str, label: Any, help_text: Any) -> forms.IntegerField:
+    """Give a field for how many days `texts` or `messages` are kept; empty is for good."""
+    return forms.IntegerField(
+        label=label,
+        required=False,
+        min_value=site.FEWEST_DAYS[kind],
+        max_value=3650,
+        help_text=help_text,
+    )
+
+
+class KeepingForm(forms.Form):
+    """For how long texts and messages are kept."""
+
+    keep_texts_days = days_field(
+        "texts",
+        gettext_lazy("Days that texts and pictures are kept"),
+        gettext_lazy(
+            "Then they are removed from messages that have ended, for good; who wrote to whom, when, and "
+            "what became of it stays. Empty: as long as the messages."
+        ),
+    )
+    keep_messages_days = days_field(
+        "messages",
+        gettext_lazy("Days that messages and calls are kept"),
+        gettext_lazy("Then they are deleted, for good; figures stay. Empty: always."),
+    )
+
+
+class WorkspaceForm(KeepingForm, PlaceForm, forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Workspace
-        fields = ["name", "description", "country", "time_zone"]
+        fields = [
+            "name", "description", "country", "time_zone", "keep_texts_days", "keep_messages_days",
+        ]  # fmt: skip
         help_texts = {"description": gettext_lazy("One line under the name, such as a place.")}
+
+    field_order = Meta.fields
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        whole = site.current()
+        for name in ("keep_texts_days", "keep_messages_days"):
+            if most := getattr(whole, name):
+                words = _("On this site: %(days)s at most.") % {"days": most}
+                self.fields[name].help_text = f"{self.fields[name].help_text} {words}"
+                self.fields[name].widget.attrs["placeholder"] = str(most)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        whole = site.current()
+        for name in ("keep_texts_days", "keep_messages_days"):
+            most, wanted = getattr(whole, name), data.get(name)
+            if most and wanted and wanted > most:
+                words = _("Choose at most %(days)s: the site keeps them for no longer.")
+                self.add_error(name, words % {"days": most})
+        return data
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]

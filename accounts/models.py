@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import roles
 from accounts.roles import Role
+from lib.vault import EncryptedJSONField
 
 __all__ = [
     "EmailChange",
@@ -83,7 +84,8 @@ class Workspace(models.Model):
     """What people share: phones, messages, conversations. Everything belongs to exactly one.
 
     `country` (ISO 3166 alpha-2) explains numbers in national form; `time_zone` is an IANA name.
-    Nobody enters an archived one, and its phones pause; one that is `deleting_at` is gone soon.
+    Nobody enters an archived one, and its phones pause; one that is `deleting_at` is gone soon. Texts and
+    messages are kept for so many days, or as the site says (None; see accounts.site).
     """
 
     name = models.CharField(_("name"), max_length=100)
@@ -93,6 +95,8 @@ class Workspace(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     archived_at = models.DateTimeField(null=True, blank=True)
     deleting_at = models.DateTimeField(null=True, blank=True)
+    keep_texts_days = models.PositiveSmallIntegerField(null=True, blank=True)
+    keep_messages_days = models.PositiveSmallIntegerField(null=True, blank=True)
 
     def __str__(self) -> str:
         return self.name
@@ -169,7 +173,8 @@ class EmailChange(models.Model):
 class Site(models.Model):
     """What administrators set for the whole site: one row. None and "" leave it to the environment.
 
-    `password_length` is characters, `keep_exchanges_days` days; `signup_domains` are separated by spaces.
+    `password_length` is characters; `signup_domains` are separated by spaces. What is kept for None days of
+    texts and messages is kept for good. A `mail_host` wins over EMAIL_URL; `mail_secrets` holds its password.
     """
 
     name = models.CharField(_("name"), max_length=60, default="smsapp")
@@ -183,6 +188,14 @@ class Site(models.Model):
     second_factor = models.CharField(max_length=20, blank=True)
     password_length = models.PositiveSmallIntegerField(default=10)
     keep_exchanges_days = models.PositiveSmallIntegerField(null=True)
+    keep_texts_days = models.PositiveSmallIntegerField(null=True)
+    keep_messages_days = models.PositiveSmallIntegerField(null=True)
+    mail_host = models.CharField(max_length=253, blank=True)
+    mail_port = models.PositiveIntegerField(default=587)
+    mail_security = models.CharField(max_length=10, default="starttls")
+    mail_user = models.CharField(max_length=254, blank=True)
+    mail_secrets = EncryptedJSONField(null=True)
+    mail_from = models.CharField(max_length=254, blank=True)
     changed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

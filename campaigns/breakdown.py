@@ -71,6 +71,7 @@ class Breakdown:
     phones: list[Row]
     countries: list[Row]
     spent: list[Spent] = field(default_factory=list)
+    removed: int = 0
 
     @property
     def retryable(self) -> int:
@@ -86,13 +87,15 @@ class Breakdown:
 def break_down(campaign: Campaign) -> Breakdown:
     """Read all tallies of a campaign once. Two queries, however many people it has."""
     counts = TALLIES.counts(campaign.pk)
+    is_kept = campaign.redacted_after is None
     return Breakdown(
         figures=_figures(counts),
-        failures=_lines(counts, Status.FAILED),
+        failures=_lines(counts, Status.FAILED, can_retry=is_kept),
         skipped=_lines(counts, Status.SKIPPED),
         phones=_phones(campaign, counts),
         countries=_countries(counts),
         spent=_spent(counts),
+        removed=0 if is_kept else _figures(TALLIES.counts(campaign.pk, removed=True)).total,
     )
 
 
@@ -115,7 +118,7 @@ def _figures(counts: Counts) -> Figures:
     return Figures({status: amount for status, amount in by_status.items() if amount}, segments)
 
 
-def _lines(counts: Counts, status: str) -> list[Line]:
+def _lines(counts: Counts, status: str, *, can_retry: bool = False) -> list[Line]:
     """Give the reasons of messages in a state, the most frequent first."""
     found: defaultdict[str, int] = defaultdict(int)
     for key, sums in counts.items():
@@ -129,7 +132,7 @@ def _lines(counts: Counts, status: str) -> list[Line]:
             label=str(labels.get(Reason(reason), reason)),
             amount=amount,
             width=f"{100 * amount / most:.2f}%",
-            can_retry=status == Status.FAILED and reason in RETRIABLE,
+            can_retry=can_retry and reason in RETRIABLE,
         )
         for reason, amount in sorted(found.items(), key=lambda item: -item[1])
         if amount > 0

@@ -46,7 +46,7 @@ def _row(message: Message, name: str, country: str, zone: tzinfo) -> list[Any]:
         message.phone.name if left else "", message.segments if left else 0,
         message.cost / 1_000_000 if message.will_cost and message.cost is not None else None,
         message.currency if message.will_cost else "", _local(message.sent_at, zone),
-        _local(message.delivered_at, zone), _local(message.ended_at, zone), message.text,
+        _local(message.delivered_at, zone), _local(message.ended_at, zone), message.text or message.removed,
     ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import User, Workspace
-from messaging.models import Media, Priority
+from messaging.models import Media, Priority, text_removed
 from phones.base import Reason
 from phones.models import Phone, Pool
 
@@ -166,6 +166,8 @@ class Campaign(models.Model):
     fed_at = models.DateTimeField(null=True, blank=True)
     missed_before = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+    # Days after which its text, pictures and file were removed, null while it has them.
+    redacted_after = models.SmallIntegerField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -202,6 +204,11 @@ class Campaign(models.Model):
     @property
     def is_live(self) -> bool:
         return self.state in LIVE
+
+    @property
+    def removed(self) -> str:
+        """Say that its text is kept no more, and why; "" while it is."""
+        return text_removed(self.redacted_after)
 
     @property
     def is_expanding(self) -> bool:
@@ -316,11 +323,13 @@ class Tally(models.Model):
     The database itself writes them (see tallying), in the transaction that changes a message. `amount` counts
     messages and may be negative; `cost` (told) and `estimate` are in millionths of `currency`. `at` is
     the minute of the change. The tick melts `fresh` rows that say the same of the same time into one.
+    Messages that are `removed` count on.
     """
 
     campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="tallies")
     at = models.DateTimeField()
     status = models.CharField(max_length=10)
+    removed = models.BooleanField(default=False, db_default=False)
     reason = models.CharField(max_length=20, blank=True, choices=Reason.choices)
     phone = models.BigIntegerField()
     country = models.CharField(max_length=2, blank=True)

@@ -242,7 +242,8 @@ def _change(campaign: Campaign, states: Sequence[State], to: State, **fields: An
 def failures(campaign: Campaign, reasons: Sequence[str] = RETRIABLE) -> QuerySet[Message]:
     """Give the messages that can be tried again, of some reasons."""
     wanted = [reason for reason in reasons if reason in RETRIABLE]
-    return Message.objects.filter(campaign=campaign, status=Status.FAILED, reason__in=wanted)
+    failed = Message.objects.filter(campaign=campaign, status=Status.FAILED, reason__in=wanted)
+    return failed.filter(redacted_after=None)  # of the others there is no text left
 
 
 def retry(campaign: Campaign, reasons: Sequence[str], by: User | None) -> None:
@@ -335,7 +336,7 @@ def _retry_some(campaign: Campaign) -> int:
         rows = dict(
             failed.select_for_update().order_by("pk").values_list("pk", "phone_id")[:_BATCH]
         )
-        Message.objects.filter(pk__in=rows, status=Status.FAILED).update(
+        Message.objects.filter(pk__in=rows, status=Status.FAILED, redacted_after=None).update(
             status=Status.QUEUED,
             held=True,
             send_at=now,

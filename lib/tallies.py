@@ -3,6 +3,9 @@
 So counts always equal the rows, and no code that changes rows has to think of them. On PostgreSQL each
 statement adds rows, which no two transactions fight for, and `melt` makes few of many; SQLite, which has one
 writer at a time, counts in place. Either way the sum of the rows is the truth at any moment.
+
+A row that is deleted goes on counting, in an account of its own (`removed`): what was sent stays sent,
+however short messages are kept. So counts = rows + removed, and `agree` proves the first part.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ Counts = dict[tuple[Any, ...], tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Counts of the rows of `counted`, kept in `kept`: a table with the columns of `key`, `sums` and `fresh`.
+    """Counts of the rows of `counted`, kept in `kept`: a table with the columns of `key`, `sums`, `removed`
+    and `fresh`.
 
     `owner` and `key` are {column of `kept`: SQL that gives it, the row being {m}}, `sums` likewise; rows for
     which `where` does not hold are not counted. `at` (sqlite, postgresql) is the time of a count. `watched`
@@ -70,7 +74,8 @@ class Counters:
     def _fill(self, is_postgresql: bool) -> str:
         """Give SQL that counts all rows at once."""
         columns = ", ".join(self._columns)
-        named = zip([*self._columns, *self.sums], self._each("m", 1, is_postgresql), strict=True)
+        each = self._each(_Side("m", "m"), "m", is_postgresql)
+        named = zip([*self._columns, *self.sums], each, strict=True)
         values = ", ".join(f"{sql} AS {name}" for name, sql in named)
         sums = ", ".join(f"sum({name})" for name in self.sums)
         return (
@@ -82,16 +87,14 @@ class Counters:
 
     @property
     def _columns(self) -> list[str]:
-        return [self.owner[0], "at", *self.key]
+        return [self.owner[0], "at", "removed", *self.key]
 
-    def _values(self, row: str, sign: int, is_postgresql: bool) -> str:
-        return ", ".join(self._each(row, sign, is_postgresql))
-
-    def _each(self, row: str, sign: int, is_postgresql: bool) -> list[str]:
-        """Give what a row counts with: owner, time, key and sums."""
-        at = self.at[is_postgresql]
-        sums = [f"{sign} * ({sql})" for sql in self.sums.values()]
-        return [sql.format(m=row) for sql in (self.owner[1], at, *self.key.values(), *sums)]
+    def _each(self, side: _Side, row: str, is_postgresql: bool) -> list[str]:
+        """Give what a row counts with: owner, time, account, key and sums."""
+        sums = [f"{side.sign} * ({sql})" for sql in self.sums.values()]
+        account = "true" if side.removed else "false"
+        asked = (self.owner[1], self.at[is_postgresql], account, *self.key.values(), *sums)
+        return [sql.format(m=row) for sql in asked]
 
     def _counts_if(self, row: str, event: str) -> str:
         """Say when a row counts. One that is deleted does while its owner has counts: both may be going."""
@@ -103,19 +106,24 @@ class Counters:
 
     def _sqlite(self) -> Iterator[str]:
         kept, columns = self.kept._meta.db_table, ", ".join(self._columns)
-        yield f"CREATE UNIQUE INDEX IF NOT EXISTS {self.name}_in_place ON {kept} ({columns})"
-        for event, rows in _EVENTS.items():
+        yield f"DROP INDEX IF EXISTS {self.name}_in_place"
+        yield f"CREATE UNIQUE INDEX {self.name}_in_place ON {kept} ({columns})"
+        for event, sides in _EVENTS.items():
             adds = " ".join(
                 f"INSERT INTO {kept} ({columns}, {', '.join(self.sums)}, fresh) "
-                f"SELECT {self._values(row, sign, False)}, 1 WHERE {self._counts_if(row, event)} "
+                f"SELECT {', '.join(self._each(side, side.row, False))}, 1 "
+                f"WHERE {self._counts_if(side.row, event)} "
                 f"ON CONFLICT ({columns}) DO UPDATE SET "
                 + ", ".join(f"{name} = {name} + excluded.{name}" for name in self.sums)
                 + ";"
-                for row, (_table, sign) in rows.items()
+                for side in sides
             )
+            rows = sorted({side.row for side in sides})
             some = " OR ".join(f"({self.where.format(m=row)})" for row in rows)
             changed = " OR ".join(f"OLD.{name} IS NOT NEW.{name}" for name in self.watched)
-            of, when = (f" OF {', '.join(self.watched)}", changed) if len(rows) > 1 else ("", "1")
+            of, when = (
+                (f" OF {', '.join(self.watched)}", changed) if event == "update" else ("", "1")
+            )
             yield f"DROP TRIGGER IF EXISTS {self.name}_{event}"
             yield (
                 f"CREATE TRIGGER {self.name}_{event} AFTER {event}{of} "
@@ -126,11 +134,11 @@ class Counters:
         columns = ", ".join(self._columns)
         sums = ", ".join(f"sum({name})" for name in self.sums)
         some = " OR ".join(f"sum({name}) <> 0" for name in self.sums)
-        for event, rows in _EVENTS.items():
+        for event, sides in _EVENTS.items():
             changes = " UNION ALL ".join(
-                f"SELECT {self._values(table, sign, True)} FROM {table} "  # noqa: S608
-                f"WHERE {self._counts_if(table, event)}"
-                for table, sign in rows.values()
+                f"SELECT {', '.join(self._each(side, side.table, True))} FROM {side.table} "  # noqa: S608
+                f"WHERE {self._counts_if(side.table, event)}"
+                for side in sides
             )
             yield f"""
                 CREATE OR REPLACE FUNCTION {self.name}_{event}() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -141,7 +149,8 @@ class Counters:
                     GROUP BY {columns} HAVING {some};
                     RETURN NULL;
                 END $$"""  # noqa: S608
-            referencing = " ".join(f"{age} TABLE AS {table}" for age, (table, _) in rows.items())
+            tables = dict.fromkeys((side.row, side.table) for side in sides)
+            referencing = " ".join(f"{age} TABLE AS {table}" for age, table in tables)
             yield (
                 f"CREATE OR REPLACE TRIGGER {self.name}_{event} AFTER {event} "
                 f"ON {self.counted._meta.db_table} REFERENCING {referencing} "
@@ -169,13 +178,13 @@ class Counters:
             rows = kept.filter(**{self._owner_field: owner}).order_by("-fresh", "pk")
             if connection.features.has_select_for_update_skip_locked:
                 rows = rows.select_for_update(skip_locked=True)
-            names = ("pk", "at", *self.key, *self.sums)
+            names = ("pk", "at", *self._key, *self.sums)
             taken = list(rows.values_list(*names)[:_MELT_MOST])
             melted: defaultdict[tuple[Any, ...], list[int]] = defaultdict(
                 lambda: [0] * len(self.sums)
             )
             for _pk, at, *rest in taken:
-                key, sums = rest[: len(self.key)], rest[len(self.key) :]
+                key, sums = rest[: len(self._key)], rest[len(self._key) :]
                 whole = melted[(coarse(at), *key)]
                 for place, more in enumerate(sums):
                     whole[place] += more
@@ -185,12 +194,12 @@ class Counters:
             self.write(owner, melted)
 
     def write(self, owner: int, counts: Mapping[tuple[Any, ...], Sequence[int]]) -> None:
-        """Store counts as they are: {(time, *key): sums}."""
+        """Store counts as they are: {(time, removed, *key): sums}."""
         self.kept._default_manager.bulk_create(
             (
                 self.kept(
                     **{self.owner[0]: owner, "at": at, "fresh": False},
-                    **dict(zip(self.key, key, strict=True)),
+                    **dict(zip(self._key, key, strict=True)),
                     **dict(zip(self.sums, sums, strict=True)),
                 )
                 for (at, *key), sums in counts.items()
@@ -202,21 +211,22 @@ class Counters:
     # ---- Proving --------------------------------------------------------------------------------
 
     def agree(self, owner: int) -> bool:
-        """Say whether the counts are what the rows say. Reads all rows of the owner."""
+        """Say whether the counts are what the rows say, those removed apart. Reads all rows of the owner."""
         with standing_still():
-            return self.counts(owner) == self.recount(owner)
+            return self.counts(owner, removed=False) == self.recount(owner)
 
-    def counts(self, owner: int) -> Counts:
+    def counts(self, owner: int, **account: bool) -> Counts:
         """Give {key: sums} as kept, without what came to nothing.
 
-        Over all times; or by time, which then comes first, where each row has one of its own.
+        Over all times; or by time, which then comes first, where each row has one of its own. With
+        `removed` only of rows that are gone (True) or there (False).
         """
-        mine = self.kept._default_manager.filter(**{self._owner_field: owner})
+        mine = self.kept._default_manager.filter(**{self._owner_field: owner}, **account)
         by = ["at", *self.key] if self._is_timed else [*self.key]
         return _nonzero(grouped(mine, by, self.sums), len(by))
 
     def recount(self, owner: int) -> Counts:
-        """Give the same from the rows themselves. Reads them all."""
+        """Give the same of the rows that are there, from themselves. Reads them all."""
         at = {"at": self.at[connection.vendor == "postgresql"]} if self._is_timed else {}
         by = {**at, **self.key}
         values = ", ".join(
@@ -246,8 +256,9 @@ class Counters:
             found = self.recount(owner)
             if not self._is_timed:
                 found = {(at, *key): sums for key, sums in found.items()}
-            self.kept._default_manager.filter(**{self._owner_field: owner}).delete()
-            self.write(owner, found)
+            there = self.kept._default_manager.filter(**{self._owner_field: owner}, removed=False)
+            there.delete()
+            self.write(owner, {(when, False, *key): sums for (when, *key), sums in found.items()})
 
     @property
     def _is_timed(self) -> bool:
@@ -255,15 +266,28 @@ class Counters:
         return "{m}" in self.at[0]
 
     @property
+    def _key(self) -> list[str]:
+        return ["removed", *self.key]
+
+    @property
     def _owner_field(self) -> str:
         return self.owner[0].removesuffix("_id")
 
 
-# {event: {row in SQLite: (transition table of PostgreSQL, sign)}}
-_EVENTS: dict[str, dict[str, tuple[str, int]]] = {
-    "insert": {"NEW": ("new_rows", 1)},
-    "update": {"OLD": ("old_rows", -1), "NEW": ("new_rows", 1)},
-    "delete": {"OLD": ("old_rows", -1)},
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """What an event adds to an account: a row of SQLite, its transition table of PostgreSQL, the sign."""
+
+    row: str
+    table: str
+    sign: int = 1
+    removed: bool = False
+
+
+_EVENTS = {
+    "insert": (_Side("NEW", "new_rows"),),
+    "update": (_Side("OLD", "old_rows", -1), _Side("NEW", "new_rows")),
+    "delete": (_Side("OLD", "old_rows", -1), _Side("OLD", "old_rows", removed=True)),
 }
 
 

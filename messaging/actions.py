@@ -189,7 +189,9 @@ def _restart(
         change["provider_id"] = ""
         change |= _estimated(message, phone)
     with transaction.atomic():
-        held = Message.objects.filter(pk=message.pk, phone=message.phone_id, status__in=states)
+        held = Message.objects.filter(
+            pk=message.pk, phone=message.phone_id, status__in=states, redacted_after=None
+        )
         changed = held.update(**change)
         if changed:
             _note(message, phone, kind, by, now)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.dispatch import receiver
 from django.utils import timezone
@@ -15,8 +14,9 @@ from django.utils.translation import ngettext
 from accounts.models import Workspace
 from contacts.holdings import CannotErase, Holding
 from contacts.signals import asked_for_holdings
-from messaging.models import Call, Conversation, Media, Message, Status
-from phones.models import Exchange, Reached
+from messaging import forgetting
+from messaging.models import Call, Conversation, Message, Status
+from phones.models import Reached
 
 _CHUNK = 500
 
@@ -58,7 +58,7 @@ def _message(message: Message) -> dict[str, Any]:
         "direction": message.direction,
         "status": message.status,
         "our_number": message.own,
-        "text": message.text,
+        "text": message.text or message.removed,
         "files": [item.content_type for item in message.media.all()],
         "created_at": message.created_at.isoformat(),
         "sent_at": message.sent_at and message.sent_at.isoformat(),
@@ -90,20 +90,7 @@ def _erase(messages: QuerySet[Message], workspace: Workspace, number: str) -> No
     # A limit of different people forgets the person, and not that there was one.
     Reached.objects.filter(phone__workspace=workspace, number=number).delete()
     for ids in _chunks(messages.values_list("pk", flat=True)):
-        Exchange.objects.filter(message__in=ids).delete()
-        files = list(Media.objects.filter(messages__in=ids).distinct())
-        Message.objects.filter(pk__in=ids).delete()
-        for item in files:
-            if not item.messages.exists():
-                _remove(item)
-
-
-def _remove(item: Media) -> None:
-    """Delete a file that no message has any more; the file itself goes once that is certain."""
-    file = item.file
-    item.delete()
-    if file:
-        transaction.on_commit(lambda: file.delete(save=False))
+        forgetting.delete(ids)
 
 
 def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from accounts.models import User, Workspace
 from phones.base import Reason
@@ -65,7 +66,7 @@ class Message(models.Model):
     before it, which the provider told again. It may leave by any phone of `pool`, or, with `any_phone`, of
     the workspace; `phone` is the one chosen last (see routing). `campaign` is what it belongs to; one that
     is `held` waits there for its turn and is no phone's business yet. `country` (ISO 3166 alpha-2) is that
-    of the number.
+    of the number. Once its text was removed, `redacted_after` says after how many days (see retention).
     """
 
     # Every index costs each change of a message: those below begin with the workspace, and who asks for
@@ -124,6 +125,7 @@ class Message(models.Model):
     delivered_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     read_at = models.DateTimeField(null=True, blank=True)
+    redacted_after = models.SmallIntegerField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -247,22 +249,36 @@ class Message(models.Model):
 
     @property
     def can_resend(self) -> bool:
-        return self.status == Status.UNKNOWN
+        return self.status == Status.UNKNOWN and self.redacted_after is None
+
+    @property
+    def removed(self) -> str:
+        """Say that its text is kept no more, and why; "" while it is."""
+        return text_removed(self.redacted_after)
 
     @property
     def can_settle(self) -> bool:
         return self.status == Status.UNKNOWN
 
 
+def text_removed(days: int | None) -> str:
+    """Say that a text was removed after so many days, "" where it was not."""
+    if days is None:
+        return ""
+    words = ngettext("Text removed after %(count)s day", "Text removed after %(count)s days", days)
+    return words % {"count": days}
+
+
 class Activity(models.Model):
     """A change of what a workspace sent and received; their sum is the truth (see activity).
 
     `at` is the quarter of an hour in which the messages were wanted, `person` who wrote them (0 = nobody);
-    `cost` (told) and `estimate` are in millionths of `currency`.
+    `cost` (told) and `estimate` are in millionths of `currency`. Messages that are `removed` count on.
     """
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+", db_index=False)
     at = models.DateTimeField()
+    removed = models.BooleanField(default=False, db_default=False)
     status = models.CharField(max_length=10)
     phone = models.BigIntegerField()
     person = models.BigIntegerField()
@@ -283,6 +299,29 @@ class Activity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.workspace_id} {self.status} {self.amount:+}"
+
+
+class Sweep(models.Model):
+    """How far a workspace was looked through for what is kept no more (see retention): `kind` is `texts` or
+    `messages`.
+
+    `after` is the id of the message that is done last; it begins anew a day after `begun_at`, for what had
+    not ended when it was passed. Nothing is to be done before `again_at`.
+    """
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=10)
+    after = models.BigIntegerField(default=0)
+    begun_at = models.DateTimeField(default=timezone.now)
+    again_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "kind"], name="one_sweep_per_kind")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.workspace_id} {self.kind}"
 
 
 class PartSet(models.Model):

@@ -98,7 +98,7 @@ def _conversation(message: Message) -> int | None:
 
 
 def _elsewhere(message: Message) -> list[Phone]:
-    if message.status not in (Status.QUEUED, Status.UNKNOWN):
+    if not (message.status == Status.QUEUED or message.can_resend):
         return []
     load = load_of(message)
     others = (

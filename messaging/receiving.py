@@ -14,7 +14,7 @@ from contacts.models import OptOut
 from contacts.services import opt_in, opt_out
 from lib import e164, gsm, stored
 from lib.jobs import enqueue
-from messaging import media, parts, reporting
+from messaging import media, parts, reporting, retention
 from messaging.conversations import note_incoming, note_more
 from messaging.models import Call, Direction, Message, PartSet, Status
 from phones.base import (
@@ -76,7 +76,8 @@ def store_incoming(phone: Phone, event: IncomingSms) -> int | None:
         encoding=length.encoding,
         segments=max(1, length.segments),
         provider_id=stored.name(event.provider_id),
-        perhaps_repeated=event.perhaps_repeated,
+        # One whose first copy may be gone is shown again, rather than lost, and marked.
+        perhaps_repeated=event.perhaps_repeated or retention.is_older(phone.workspace, event.at),
         sent_at=event.at,
     )
     try:

@@ -72,11 +72,11 @@ def find(workspace: Workspace, wanted: Wanted) -> Found:
     if wanted.since:
         start = _midnight(wanted.since)
         messages = messages.filter(
-            id__gte=_first_id(workspace, start - _SLACK), created_at__gte=start
+            id__gte=first_id(workspace, start - _SLACK), created_at__gte=start
         )
     if wanted.until:
         end = _midnight(wanted.until + timedelta(days=1))
-        messages = messages.filter(id__lt=_first_id(workspace, end + _SLACK), created_at__lt=end)
+        messages = messages.filter(id__lt=first_id(workspace, end + _SLACK), created_at__lt=end)
     messages = messages.order_by("-id")
     if not wanted.q.strip():
         return Found(messages)
@@ -172,7 +172,7 @@ def _midnight(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
-def _first_id(workspace: Workspace, at: datetime) -> int:
+def first_id(workspace: Workspace, at: datetime) -> int:
     """Give the id from which messages were made at `at` or later."""
     mine = Message.objects.filter(workspace=workspace)
     ends = mine.aggregate(low=Min("id"), high=Max("id"))

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from accounts.site import FEWEST_DAYS
 from lib import money
 from messaging.carrying import label_of
 from messaging.counting import segments
@@ -32,6 +33,8 @@ _ENDINGS = {
 }
 # Attempts whose words are ours.
 _NOT_QUOTED = {Attempt.Kind.LOOKED_UP, Attempt.Kind.FAILED_OVER}
+# What came later than that, messages being kept for the fewest days, may have been there before.
+_LONG_AGO = timedelta(days=FEWEST_DAYS["messages"])
 GREY, BLUE, GREEN, RED, AMBER = "", "is-blue", "is-green", "is-red", "is-amber"
 
 
@@ -349,6 +352,13 @@ def _late(message: Message, part: IncomingPart) -> Step:
 
 
 def _perhaps_repeated(message: Message) -> Step:
+    if message.sent_at and message.created_at - message.sent_at > _LONG_AGO:
+        text = _(
+            "It was sent longer ago than messages are kept here, so it may be one that was there before, and "
+            "that %(provider)s has told once more."
+        ) % {"provider": label_of(message.phone)}
+        title = _("Possibly the same message twice")
+        return Step("help-circle", AMBER, title, text, message.created_at)
     text = _(
         "One with the same words came before it. The connection ended before it was certain that "
         "%(provider)s knew that we have that one, so it may have sent it again. Or the person wrote the "

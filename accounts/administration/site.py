@@ -23,6 +23,7 @@ from accounts import mail
 from accounts import site as whole
 from accounts.activity import record
 from accounts.adapter import public_url
+from accounts.forms import KeepingForm
 from accounts.http import PersonRequest, administrator
 from accounts.models import Site
 from accounts.places import countries, time_zones
@@ -37,7 +38,7 @@ _LOGOS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 _signer = Signer(salt="accounts.site.echo")
 
 
-class SiteSettingsForm(forms.ModelForm):  # type: ignore[type-arg]
+class SiteSettingsForm(KeepingForm, forms.ModelForm):  # type: ignore[type-arg]
     FACTORS = (
         ("nobody", gettext_lazy("Nobody")),
         ("administrators", gettext_lazy("Administrators of the site")),
@@ -81,13 +82,14 @@ class SiteSettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         label=gettext_lazy("Days that exchanges with providers are kept"),
         min_value=1,
         max_value=3650,
+        help_text=gettext_lazy("What is said to them and by them; no longer than texts are kept."),
     )
 
     class Meta:
         model = Site
         fields = [
             "name", "language", "country", "time_zone", "signup_open", "signup_domains", "second_factor",
-            "password_length", "keep_exchanges_days",
+            "password_length", "keep_texts_days", "keep_messages_days", "keep_exchanges_days",
         ]  # fmt: skip
         labels = {"name": gettext_lazy("Name of the site")}
 
@@ -127,7 +129,7 @@ class SiteSettingsForm(forms.ModelForm):  # type: ignore[type-arg]
 @administrator
 @require_http_methods(["GET", "HEAD", "POST"])
 def site(request: PersonRequest) -> HttpResponse:
-    row = Site.objects.defer("logo").filter(pk=1).first() or Site(pk=1)
+    row = Site.objects.defer("logo", "mail_secrets").filter(pk=1).first() or Site(pk=1)
     form = SiteSettingsForm(request.POST or None, request.FILES or None, instance=row)
     if form.is_valid():
         _save(form)
@@ -152,7 +154,7 @@ def _save(form: SiteSettingsForm) -> None:
     elif typed.get("no_logo"):
         fields["logo"], fields["logo_type"] = None, ""
     Site.objects.update_or_create(pk=1, defaults=fields)
-    whole.remember(Site.objects.defer("logo").get(pk=1))
+    whole.remember(Site.objects.defer("logo", "mail_secrets").get(pk=1))
     record("site.edited")
 
 

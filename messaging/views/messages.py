@@ -16,12 +16,14 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.http import MemberRequest, member, sender
+from accounts.site import keep_days
 from contacts.keeping import at
 from contacts.services import names
 from messaging import actions, page
 from messaging.composing import CannotSend
 from messaging.forms import FilterForm
 from messaging.models import Message, Status
+from messaging.retention import TEXTS
 from messaging.searching import Found, Wanted, find
 
 # Messages of one page of the list.
@@ -47,12 +49,19 @@ def messages(request: MemberRequest) -> HttpResponse:
         "older": shown[PAGE - 1].pk if len(shown) > PAGE else None,
         "before": before,
         "is_partial": found.is_partial,
+        "texts_days": _texts_days(request, wanted),
         "query": _query(request.GET),
         "is_filtered": bool(_query(request.GET)),
         "can_cancel": may_change and any(row.can_cancel for row in shown),
         "can_settle": may_change and any(row.can_settle for row in shown),
     }
     return render(request, "messaging/messages.html", context)
+
+
+def _texts_days(request: MemberRequest, wanted: Wanted) -> int | None:
+    """Give for how many days words can be found, where that is not for good and words are looked for."""
+    is_words = wanted.q.strip() and not wanted.is_number
+    return keep_days(TEXTS, request.workspace) if is_words else None
 
 
 def _with_names(messages: QuerySet[Message]) -> QuerySet[Message]:

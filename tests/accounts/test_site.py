@@ -17,7 +17,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts import site
 from accounts.administration.site import check_address
-from accounts.models import Event, Site, User
+from accounts.models import Event, Site, User, Workspace
 from lib.http import Guard, Http
 from tests.conftest import PASSWORD, logged_in, person
 
@@ -180,3 +180,27 @@ def another_site(tmp_path: Path) -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+def test_a_workspace_may_keep_things_for_less_time_but_not_for_more(
+    as_root: Client, alice: User, workspace: Workspace
+) -> None:
+    hers = logged_in(alice)
+    save(as_root, language="en", keep_texts_days="90", keep_messages_days="365")
+    typed = {"name": "W", "country": "FR", "time_zone": "Europe/Paris"}
+
+    assert "90 at most" in hers.get("/settings/").content.decode()
+    answer = hers.post("/settings/", typed | {"keep_texts_days": "91"})
+    assert answer.status_code == 422
+    hers.post("/settings/", typed | {"keep_texts_days": "30"})
+
+    workspace.refresh_from_db()
+    assert site.keep_days("texts", workspace) == 30
+    assert site.keep_days("messages", workspace) == 365
+
+
+@pytest.mark.parametrize("typed", [{"keep_messages_days": "29"}, {"keep_texts_days": "0"}])
+def test_nothing_goes_before_its_repetitions_have_stopped(
+    typed: dict[str, str], as_root: Client
+) -> None:
+    assert save(as_root, **typed) == 422

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -17,6 +18,7 @@ from accounts.models import Workspace
 from campaigns import tallying
 from campaigns.models import Campaign, Tally
 from campaigns.tallying import TALLIES
+from lib.tallies import Counts
 from messaging import activity
 from messaging.activity import ACTIVITY
 from messaging.models import Activity, Direction, Message, Status
@@ -45,22 +47,51 @@ _STEP: st.SearchStrategy[tuple[str, int, Any]] = st.one_of(
 
 
 @pytest.mark.database
-class Counters(TestCase):
+class Counting(TestCase):
     @settings(max_examples=25)
     @given(st.lists(_STEP, max_size=12))
-    def test_counters_always_equal_the_rows(self, steps: list[tuple[str, int, Any]]) -> None:
+    def test_counters_always_equal_the_rows_and_those_that_were_deleted(
+        self, steps: list[tuple[str, int, Any]]
+    ) -> None:
         workspace = Workspace.objects.create(name="W")
         phone = Phone.objects.create(
             workspace=workspace, type="simulator", name="P", settings={}, rate=1
         )
         both = [Campaign.objects.create(workspace=workspace, name=name) for name in "ab"]
 
+        owners = [(TALLIES, campaign.pk) for campaign in both] + [(ACTIVITY, workspace.pk)]
+        gone: list[Counter[Any]] = [Counter() for _ in owners]
+
         for number, (what, place, change) in enumerate(steps):
+            before = [by_sum(counters.recount(pk)) for counters, pk in owners]
             apply(what, place, change, number, both, phone)
 
-            for campaign in both:
-                assert TALLIES.counts(campaign.pk) == TALLIES.recount(campaign.pk)
-            assert ACTIVITY.counts(workspace.pk) == ACTIVITY.recount(workspace.pk)
+            for was, mine, (counters, pk) in zip(before, gone, owners, strict=True):
+                there = by_sum(counters.recount(pk))
+                if what == "delete":
+                    mine.update(minus(was, there))
+                assert by_sum(counters.counts(pk, removed=False)) == there
+                assert by_sum(counters.counts(pk, removed=True)) == nonzero(mine)
+                assert by_sum(counters.counts(pk)) == together(there, mine)
+
+
+def by_sum(counts: Counts) -> Counter[Any]:
+    """Give each sum by itself: {(key, place of the sum): sum}."""
+    return nonzero(
+        Counter({(key, at): n for key, sums in counts.items() for at, n in enumerate(sums)})
+    )
+
+
+def minus(before: Counter[Any], after: Counter[Any]) -> dict[Any, int]:
+    return {key: before[key] - after[key] for key in before}
+
+
+def together(one: Counter[Any], other: Counter[Any]) -> Counter[Any]:
+    return nonzero(Counter({key: one[key] + other[key] for key in {*one, *other}}))
+
+
+def nonzero(counts: Counter[Any]) -> Counter[Any]:
+    return Counter({key: amount for key, amount in counts.items() if amount})
 
 
 def apply(
@@ -136,6 +167,15 @@ def test_the_command_says_whether_counters_are_right(sent: Campaign) -> None:
 
     with pytest.raises(CommandError, match="1 of 1"):
         call_command("recount", sent.pk, stdout=StringIO())
+
+
+def test_mending_keeps_what_was_deleted(sent: Campaign) -> None:
+    Message.objects.all().delete()
+
+    tallying.mend(sent)
+
+    assert tallying.figures_of(sent).by_status == {"sent": 1}
+    assert tallying.agrees(sent)
 
 
 def test_the_command_mends_them(sent: Campaign) -> None:

@@ -23,6 +23,7 @@ from campaigns import (
     steering,
     tallying,
 )
+from campaigns import retention as campaigns_retention
 from contacts import changing, keeping
 from contacts.importing import files, running
 from lib.jobs import QueueDown, redis
@@ -34,6 +35,7 @@ from messaging import (
     receiving,
     reliability,
     reporting,
+    retention,
     sweeping,
 )
 from phones import quotas
@@ -69,6 +71,8 @@ DUTIES: tuple[tuple[Callable[[], int], float], ...] = (
     (activity.melt, 10),
     (rehearsing.resume, 20),
     (sheets.prune, 3600),
+    (retention.keep, 5),
+    (campaigns_retention.keep, 3600),
 )
 
 
