@@ -1,7 +1,8 @@
-"""What campaigns hold about a person: their number, where somebody pasted it."""
+"""What campaigns hold about a person: their number where somebody pasted it, their rows in files."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -9,14 +10,20 @@ from django.dispatch import receiver
 from django.utils.translation import ngettext
 
 from accounts.models import Workspace
-from campaigns.models import Campaign
+from campaigns import rehearsing, sheets
+from campaigns.models import Campaign, Sheet
 from contacts.holdings import Holding
 from contacts.signals import asked_for_holdings
 
 
 @receiver(asked_for_holdings)
 def holdings(*, workspace: Workspace, number: str, **_named: Any) -> list[Holding]:
-    """Give the campaigns whose pasted lists name a number (E.164)."""
+    """Give the campaigns whose pasted lists name a number (E.164), and the files of recipients."""
+    files = [
+        sheet
+        for sheet in Sheet.objects.filter(workspace=workspace).select_related("workspace")
+        if sheets.mentions(sheet, number)
+    ]
     named = [campaign for campaign in _with_lists(workspace) if number in _numbers(campaign)]
     return [
         Holding(
@@ -25,8 +32,29 @@ def holdings(*, workspace: Workspace, number: str, **_named: Any) -> list[Holdin
             amount=len(named),
             rows=lambda: ({"name": campaign.name} for campaign in named),
             erase=lambda: _erase(named, number),
-        )
+        ),
+        Holding(
+            key="files",
+            label=ngettext("file of recipients", "files of recipients", len(files)),
+            amount=len(files),
+            rows=lambda: (
+                {"file": sheet.name, "cells": row}
+                for sheet in files
+                for row in sheets.about(sheet, number)
+            ),
+            erase=lambda: _erase_from(files, workspace, number),
+        ),
     ]
+
+
+def _erase_from(files: list[Sheet], workspace: Workspace, number: str) -> None:
+    """Take a number out of files once that is certain, and forget which numbers were rehearsed."""
+    for sheet in files:
+        transaction.on_commit(partial(sheets.erase, sheet, number))
+    for submission in Campaign.objects.filter(workspace=workspace).values_list(
+        "submission", flat=True
+    ):
+        transaction.on_commit(partial(rehearsing.forget, submission))
 
 
 def _with_lists(workspace: Workspace) -> list[Campaign]:

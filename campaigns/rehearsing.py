@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -228,11 +229,20 @@ class _Rehearsal:
 _SUMS = ("seen", "people", "segments", "unpriced")
 
 
+def forget(submission: uuid.UUID) -> None:
+    """Forget the numbers that a rehearsal has seen; one that is under way begins anew."""
+    _path(submission).unlink(missing_ok=True)
+
+
+def _path(submission: uuid.UUID) -> Path:
+    return Path(settings.DATA_DIR) / "rehearsals" / str(submission)
+
+
 class _Numbers:
     """The numbers that were seen, in a file; what a run adds counts when it says `keep`."""
 
     def __init__(self, campaign: Campaign) -> None:
-        self._path = Path(settings.DATA_DIR) / "rehearsals" / str(campaign.submission)
+        self._path = _path(campaign.submission)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._open()
 

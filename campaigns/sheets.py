@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Workspace
 from campaigns.models import Campaign, Sheet
-from contacts.importing import guessing, reading
+from contacts.importing import erasing, guessing, reading
 from contacts.importing.reading import Row, Shape, Unreadable
 from lib.words import fold
 
@@ -87,6 +87,23 @@ def forget(sheet: Sheet) -> None:
     """Delete a file."""
     _path(sheet).unlink(missing_ok=True)
     sheet.delete()
+
+
+def mentions(sheet: Sheet, number: str) -> bool:
+    """Say whether a number (E.164) may stand in a file, however it is written."""
+    return erasing.mentions(_path(sheet), number)
+
+
+def about(sheet: Sheet, number: str) -> Iterator[dict[str, Any]]:
+    """Give the rows of a file that are about a number (E.164)."""
+    country, shape = sheet.workspace.country, Shape(**sheet.shape)
+    return erasing.about(_path(sheet), shape, number, country, column=sheet.number)
+
+
+def erase(sheet: Sheet, number: str) -> None:
+    """Take a number (E.164) out of a file; the places of all other rows stay."""
+    country = sheet.workspace.country
+    erasing.erase(_path(sheet), Shape(**sheet.shape), number, country, column=sheet.number)
 
 
 def prune() -> int:

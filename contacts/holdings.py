@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.models import Workspace
-from contacts.models import Contact
+from contacts.models import Contact, NumberCarrier
 from contacts.signals import asked_for_holdings
+from lib import stored
 
 
 class CannotErase(Exception):
@@ -64,10 +66,26 @@ def everything(contact: Contact) -> dict[str, Any]:
             "reason": opt_out.detail,
             "since": opt_out.created_at.isoformat(),
         },
+        "carrier_of_the_number": [_carrier(row) for row in _carriers(contact)],
         **{
             holding.key: list(holding.rows())
             for holding in holdings(contact.workspace, contact.number)
         },
+    }
+
+
+def _carriers(contact: Contact) -> QuerySet[NumberCarrier]:
+    return NumberCarrier.objects.filter(workspace=contact.workspace_id, number=contact.number)
+
+
+def _carrier(row: NumberCarrier) -> dict[str, Any]:
+    return {
+        "carrier": row.carrier,
+        "how": row.get_source_display(),
+        "said": row.said,
+        "line": row.line,
+        "network": row.network,
+        "at": row.at.isoformat(),
     }
 
 
@@ -79,5 +97,7 @@ def erase(contact: Contact) -> None:
     with transaction.atomic():
         for holding in holdings(contact.workspace, contact.number):
             holding.erase()
+        _carriers(contact).delete()
         mine = Contact.objects.filter(workspace=contact.workspace_id, number=contact.number)
         mine.delete()
+        transaction.on_commit(stored.write_through)

@@ -189,6 +189,17 @@ def normal(address: str, country: str) -> str:
     return found.number if found.in_known_range or address.startswith("+") else address
 
 
+def core(number: str) -> str:
+    """Give the digits that every way of writing a number has: +33612345678 → 612345678, as in 06 12 34 56 78.
+
+    What is no number in E.164 is given as it is.
+    """
+    try:
+        return str(phonenumbers.parse(number).national_number)
+    except NumberParseException:
+        return number
+
+
 def international(written: str) -> str:
     """Give the E.164 form of digits that begin with a country, with or without their plus.
 

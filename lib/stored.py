@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 
-from django.db import InterfaceError, InternalError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError, connection
 
 # Locked, restarted, cut off in the middle of a transaction, or read-only for a while: all may pass.
 DatabaseAway = (OperationalError, InterfaceError, InternalError)
 
 # Characters of a digest at the end of a name that was too long.
 _DIGEST = 32
+
+
+def write_through() -> None:
+    """Let SQLite's log not keep what was deleted; while somebody is reading, it goes with later writes."""
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
+        return
+    with connection.cursor() as cursor, suppress(OperationalError):
+        cursor.execute("PRAGMA busy_timeout")
+        (patience,) = cursor.fetchone()
+        cursor.execute("PRAGMA busy_timeout = 300")
+        try:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {int(patience)}")
 
 
 def text(value: object, longest: int | None = None) -> str:

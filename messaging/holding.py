@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -14,9 +16,11 @@ from django.utils.translation import ngettext
 from accounts.models import Workspace
 from contacts.holdings import CannotErase, Holding
 from contacts.signals import asked_for_holdings
+from lib import e164
 from messaging import forgetting
-from messaging.models import Call, Conversation, Message, Status
-from phones.models import Reached
+from messaging.models import Call, Conversation, LookUp, Message, PartSet, Report, Status
+from phones.models import Exchange, Phone, Reached
+from phones.simulator import store
 
 _CHUNK = 500
 
@@ -27,7 +31,8 @@ def holdings(*, workspace: Workspace, number: str, **_named: Any) -> list[Holdin
     messages = Message.objects.filter(workspace=workspace, peer=number)
     calls = Call.objects.filter(workspace=workspace, peer=number)
     talks = Conversation.objects.filter(workspace=workspace, peer=number)
-    sent, rung, said = messages.count(), calls.count(), talks.count()
+    exchanges = _exchanges(workspace, number)
+    sent, rung, said, told = (rows.count() for rows in (messages, calls, talks, exchanges))
     return [
         Holding(
             key="messages",
@@ -49,6 +54,13 @@ def holdings(*, workspace: Workspace, number: str, **_named: Any) -> list[Holdin
             amount=said,
             rows=lambda: ({"last_message_at": talk.last_at.isoformat()} for talk in talks),
             erase=lambda: _delete(talks),
+        ),
+        Holding(
+            key="exchanges",
+            label=ngettext("exchange with a provider", "exchanges with providers", told),
+            amount=told,
+            rows=lambda: map(_exchange, exchanges.order_by("id")),
+            erase=lambda: _erase_besides(workspace, number, exchanges),
         ),
     ]
 
@@ -72,6 +84,36 @@ def _call(call: Call) -> dict[str, Any]:
         "started_at": call.started_at.isoformat(),
         "seconds": call.seconds,
     }
+
+
+def _exchanges(workspace: Workspace, number: str) -> QuerySet[Exchange]:
+    """Give what was said to and by providers with a number in it, of whatever message."""
+    digits = e164.core(number)
+    named = Q(url__contains=digits) | Q(sent__contains=digits)
+    named |= Q(received__contains=digits) | Q(error__contains=digits)
+    mine = Phone.objects.filter(workspace=workspace).values("pk")
+    return Exchange.objects.filter(named, phone__in=mine)
+
+
+def _exchange(exchange: Exchange) -> dict[str, Any]:
+    return {
+        "at": exchange.created_at.isoformat(),
+        "direction": exchange.direction,
+        "url": exchange.url,
+        "sent": exchange.sent,
+        "received": exchange.received,
+    }
+
+
+def _erase_besides(workspace: Workspace, number: str, exchanges: QuerySet[Exchange]) -> None:
+    """Delete what names a number and belongs to no message: exchanges, reports, parts, look-ups."""
+    exchanges.delete()
+    digits = e164.core(number)
+    mine = Phone.objects.filter(workspace=workspace).values("pk")
+    Report.objects.filter(phone__in=mine, message=None, peer__contains=digits).delete()
+    PartSet.objects.filter(phone__in=mine, message=None, sender__contains=digits).delete()
+    LookUp.objects.filter(workspace=workspace, number=number).delete()
+    transaction.on_commit(partial(store.forget, store.path(), digits))
 
 
 def _delete(rows: QuerySet[Any]) -> None:

@@ -158,11 +158,12 @@ DATABASES = {
 _database = DATABASES["default"]
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     # WAL lets readers go on while one writes; IMMEDIATE waits for the write lock instead of failing
-    # when a read is upgraded. Measured in shared facts and in docs/performance.md.
+    # when a read is upgraded. Measured in shared facts and in docs/performance.md. What is deleted is
+    # overwritten: somebody who was erased must not stay in free pages.
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON;",
     }
     # A file, because threads cannot share the in-memory database that Django would test with.
     _database["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}

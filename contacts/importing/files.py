@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -86,6 +87,28 @@ def lines(import_: Import, *, start: int = 0, only: str = "") -> Iterator[tuple[
                 except (ValueError, KeyError, TypeError):
                     continue
                 yield row, at
+
+
+def blank(import_: Import, pattern: re.Pattern[bytes]) -> None:
+    """Empty the lines of the report in which a pattern stands; each keeps its length, so that places stay."""
+    if not report(import_).exists():
+        return
+    with report(import_).open("r+b") as told:
+        at = 0
+        for line in iter(told.readline, b""):
+            if pattern.search(line):
+                told.seek(at)
+                told.write(_blanked(line))
+            at += len(line)
+
+
+def _blanked(line: bytes) -> bytes:
+    try:
+        said = json.loads(line)
+        empty = {"v": said["v"], "n": said["n"], "w": "", "c": [], "k": ""}
+    except (ValueError, KeyError, TypeError):
+        return b" " * (len(line) - 1) + b"\n"
+    return json.dumps(empty, separators=(",", ":")).encode().ljust(len(line) - 1) + b"\n"
 
 
 def forget_upload(import_: Import) -> None:

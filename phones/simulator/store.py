@@ -11,9 +11,12 @@ import os
 import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from django.conf import settings
 
 # Seconds that arrivals are kept.
 KEPT = 7 * 24 * 3600
@@ -43,6 +46,22 @@ class Owed:
     number: int = 0
 
 
+def path() -> Path:
+    """Give where the simulator of this site keeps what it takes."""
+    return Path(settings.DATA_DIR) / "simulator.sqlite3"
+
+
+def forget(path: Path, digits: str) -> None:
+    """Delete what the simulator took, and owes, with these digits in it; it may be running meanwhile."""
+    if not path.exists():
+        return
+    with closing(sqlite3.connect(path, isolation_level=None)) as base:
+        base.execute("PRAGMA secure_delete = ON")
+        for table in ("arrival", "owed"):
+            base.execute(f"DELETE FROM {table} WHERE body LIKE ?", [f"%{digits}%"])  # noqa: S608
+        base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 class Store:
     """One file, used from one thread."""
 
@@ -51,7 +70,9 @@ class Store:
         # Texts and keys are nobody else's: SQLite gives its other files the mode of this one.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         self._base = sqlite3.connect(path, isolation_level=None)
-        self._base.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _TABLES)
+        self._base.executescript(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON;" + _TABLES
+        )
         self._base.execute("DELETE FROM arrival WHERE at < ?", [time.time() - KEPT])
 
     def close(self) -> None:

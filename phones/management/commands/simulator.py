@@ -8,9 +8,9 @@ import signal
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from phones.simulator import store
 from phones.simulator.server import serve
 
 
@@ -44,7 +44,7 @@ class Command(BaseCommand):
         if task is not None:
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         await serve(
-            settings.DATA_DIR / "simulator.sqlite3",
+            store.path(),
             host=options["host"],
             port=options["port"],
             deliver_to=_place(options["deliver_to"]),
