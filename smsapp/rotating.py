@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,18 @@ def rotate(file: Path, *, settled: float = SETTLED) -> int:
         total += many
     write(file, [new])
     return total
+
+
+def begin_signing(file: Path) -> None:
+    """Put a new key for signatures before those in `file`; it counts for whoever starts from then on."""
+    write(file, [secrets.token_urlsafe(50), *file.read_text().split()], between="\n")
+
+
+def end_signing(file: Path) -> int:
+    """Drop all keys for signatures but the newest; give how many."""
+    newest, *older = file.read_text().split()
+    write(file, [newest])
+    return len(older)
 
 
 def renew_all() -> int:
@@ -77,12 +90,12 @@ def _renew(model: type[models.Model], field: models.Field[Any, Any]) -> int:
         last = batch[-1][0]
 
 
-def write(file: Path, keys: list[str]) -> None:
+def write(file: Path, keys: list[str], *, between: str = ",") -> None:
     """Replace the keys, whole or not at all."""
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as out:
-        out.write(",".join(keys) + "\n")
+        out.write(between.join(keys) + "\n")
         out.flush()
         os.fsync(out.fileno())
     draft.replace(file)

@@ -60,7 +60,13 @@ def _secret(name: str) -> str:
     sys.exit(f"{name} is not set and {file} does not exist. Start with ./run, which makes it.")
 
 
-SECRET_KEY = _secret("SECRET_KEY")
+# Signs sessions and links. Older ones, a line each, still open what they signed (`rotate-keys --signing`).
+SECRET_KEY, *_older = _secret("SECRET_KEY").splitlines()
+SECRET_KEY_FALLBACKS = [*env.list("SECRET_KEY_FALLBACKS", default=[]), *_older]
+# Where they are, None while the environment has them.
+SECRET_KEY_FILE: Path | None = DATA_DIR / "secrets" / "secret_key"
+if os.environ.get("SECRET_KEY") or not SECRET_KEY_FILE.exists():  # type: ignore[union-attr]
+    SECRET_KEY_FILE = None
 # Keys that encrypt providers' credentials, newest first, separated by commas.
 FIELD_KEYS = _secret("FIELD_KEYS").split(",")
 # Where they are read again when they change, None while the environment has them.

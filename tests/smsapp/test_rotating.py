@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet, InvalidToken
 from django.core.management import CommandError, call_command
+from django.core.signing import BadSignature, TimestampSigner
 from django.db.models import TextField
 from django.db.models.functions import Cast
+from django.test import Client
 
 from accounts.models import Workspace
 from lib import vault
@@ -154,3 +159,72 @@ def test_a_file_that_is_gone_for_a_moment_changes_nothing(file: Path) -> None:
     os.remove(file)
 
     assert vault.keys() == known
+
+
+# ---- What is signed -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def signing(tmp_path: Path, settings: Any) -> Path:
+    place = tmp_path / "secret_key"
+    place.write_text(f"{settings.SECRET_KEY}\n")
+    settings.SECRET_KEY_FILE = place
+    return place
+
+
+def restart(file: Path, settings: Any) -> None:
+    settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS = file.read_text().split()
+
+
+def test_people_stay_logged_in_and_links_open_while_the_signing_key_changes(
+    signing: Path, as_alice: Client, workspace: Workspace, settings: Any
+) -> None:
+    as_alice.get("/")
+    link = TimestampSigner(salt="media").sign("1")
+
+    call_command("rotate_keys", signing=True, stdout=StringIO())
+    restart(signing, settings)
+
+    assert signing.stat().st_mode & 0o077 == 0
+    assert as_alice.get("/").status_code == 200
+    assert TimestampSigner(salt="media").unsign(link) == "1"
+
+    call_command("rotate_keys", signing=True, drop_old=True, stdout=StringIO())
+    restart(signing, settings)
+
+    assert not settings.SECRET_KEY_FALLBACKS
+    assert as_alice.get("/").status_code == 200, "who was here meanwhile has the new key"
+    with pytest.raises(BadSignature):
+        TimestampSigner(salt="media").unsign(link)
+
+
+def test_who_was_not_here_while_both_keys_were_logs_in_again(
+    signing: Path, as_alice: Client, settings: Any
+) -> None:
+    as_alice.get("/")
+    for options in ({}, {"drop_old": True}):
+        call_command("rotate_keys", signing=True, stdout=StringIO(), **options)
+    restart(signing, settings)
+
+    assert as_alice.get("/").status_code == 302
+
+
+def test_a_signing_key_of_the_environment_is_changed_by_its_operator(settings: Any) -> None:
+    settings.SECRET_KEY_FILE = None
+
+    with pytest.raises(CommandError, match="SECRET_KEY_FALLBACKS"):
+        call_command("rotate_keys", signing=True)
+
+
+def test_settings_read_older_keys_from_the_file_and_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "secret_key").write_text("newest\nolder\n")
+    (tmp_path / "secrets" / "field_keys").write_text("x\n")
+    env = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path), "SECRET_KEY_FALLBACKS": "oldest"}
+    code = "from smsapp import settings as s; print(s.SECRET_KEY, *s.SECRET_KEY_FALLBACKS)"
+
+    said = subprocess.run(
+        [sys.executable, "-c", code], check=False, env=env, capture_output=True, text=True
+    )
+
+    assert said.stdout.split() == ["newest", "oldest", "older"], said.stderr
