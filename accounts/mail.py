@@ -8,17 +8,26 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 
+from accounts import mailing, site
+
 
 def goes_out() -> bool:
     """Say whether mails leave this machine; without a mail server they are put into files."""
-    return not settings.EMAIL_BACKEND.endswith("filebased.EmailBackend")
+    backend = settings.EMAIL_BACKEND
+    if backend == f"{mailing.__name__}.{mailing.Backend.__name__}":
+        backend = settings.EMAIL_BACKEND_OTHERWISE
+    return bool(site.current().mail_host) or not backend.endswith("filebased.EmailBackend")
 
 
-def send(to: str, subject: str, template: str, **names: Any) -> None:
-    """Send one mail. Raises OSError when the mail server does not take it (smtplib's are OSErrors).
+def send(
+    to: str, subject: str, template: str, by: mailing.Server | None = None, **names: Any
+) -> None:
+    """Send one mail, `by` a certain server or by ours.
 
-    A line break in a subject would start another header, so there is none.
+    Raises OSError when the mail server does not take it (smtplib's are OSErrors). A line break in a subject
+    would start another header, so there is none.
     """
     one_line = " ".join(subject.split())
     body = render_to_string(template, names).strip() + "\n"
-    EmailMessage(one_line, body, settings.DEFAULT_FROM_EMAIL, [to]).send()
+    connection = mailing.Backend(server=by) if by else None
+    EmailMessage(one_line, body, settings.DEFAULT_FROM_EMAIL, [to], connection=connection).send()

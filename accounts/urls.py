@@ -16,7 +16,7 @@ from accounts import (
     single_sign_on,
     views,
 )
-from accounts.administration import importing, site, users, workspaces
+from accounts.administration import importing, public_address, site, users, workspaces
 
 _USER = "administration/users/<int:pk>/"
 _WORKSPACE = "administration/workspaces/<int:pk>/"
@@ -157,8 +157,8 @@ urlpatterns: list[URLPattern] = [
     ),
     path("administration/site/", site.site, name="admin_site"),
     path("administration/site/mail/", site.mail_try, name="admin_site_mail"),
-    path("administration/site/address/", site.address_try, name="admin_site_address"),
+    path("administration/site/address/", public_address.address_try, name="admin_site_address"),
     path("site/logo/", site.logo, name="site_logo"),
-    path("site/echo/<slug:nonce>/", site.echo, name="site_echo"),
+    path("site/echo/<slug:nonce>/", public_address.echo, name="site_echo"),
     path("administration/activity/", activity_views.site_activity, name="admin_activity"),
 ]

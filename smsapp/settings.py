@@ -285,6 +285,8 @@ if EMAIL_URL:
 else:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     EMAIL_FILE_PATH = str(DATA_DIR / "mail")
+# What administrators have set on the page of the site comes first.
+EMAIL_BACKEND_OTHERWISE, EMAIL_BACKEND = EMAIL_BACKEND, "accounts.mailing.Backend"
 EMAIL_TIMEOUT = 20  # seconds
 DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", f"smsapp@{_public.hostname}")
 

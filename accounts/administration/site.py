@@ -1,33 +1,29 @@
-"""The settings of the site, a mail to try the mail server with, and a call to the public address."""
+"""The settings of the site, and a mail to try its mail server with."""
 
 from __future__ import annotations
 
-import hmac
 import logging
-import secrets
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.core.signing import Signer
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts import mail
+from accounts import mail, mailing
 from accounts import site as whole
 from accounts.activity import record
-from accounts.adapter import public_url
+from accounts.administration.mail_server import MailServerForm, keep, known
 from accounts.forms import KeepingForm
 from accounts.http import PersonRequest, administrator
 from accounts.models import Site
 from accounts.places import countries, time_zones
-from lib.http import Guard, Http, NoAnswer, NotSent
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +31,6 @@ logger = logging.getLogger(__name__)
 LOGO_LIMIT = 200_000
 # How a picture begins that browsers show and that cannot hold a script.
 _LOGOS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
-_signer = Signer(salt="accounts.site.echo")
 
 
 class SiteSettingsForm(KeepingForm, forms.ModelForm):  # type: ignore[type-arg]
@@ -135,14 +130,21 @@ def site(request: PersonRequest) -> HttpResponse:
         _save(form)
         messages.success(request, _("Saved."))
         return redirect("admin_site")
+    return _page(request, form, MailServerForm(known=known()))
+
+
+def _page(
+    request: PersonRequest, form: SiteSettingsForm, mail_form: MailServerForm
+) -> HttpResponse:
     shown = {
         "form": form,
+        "mail_form": mail_form,
         "public_url": settings.PUBLIC_URL,
         "mail_goes_out": mail.goes_out(),
-        "mail_host": getattr(settings, "EMAIL_HOST", ""),
-        "mail_from": settings.DEFAULT_FROM_EMAIL,
+        "mail_host": whole.current().mail_host or getattr(settings, "EMAIL_HOST", ""),
+        "mail_from": whole.current().mail_from or settings.DEFAULT_FROM_EMAIL,
     }
-    status = 422 if form.is_bound else 200
+    status = 422 if form.is_bound or mail_form.is_bound else 200
     return render(request, "accounts/administration/site.html", shown, status=status)
 
 
@@ -170,55 +172,35 @@ def logo(request: HttpRequest) -> HttpResponse:
 
 @administrator
 @require_POST
+@sensitive_post_parameters()
 def mail_try(request: PersonRequest) -> HttpResponse:
-    """Send a mail to oneself, and say what the mail server said."""
-    names = {"email": request.user.email}
-    try:
-        mail.send(request.user.email, _("A mail to try"), "accounts/mail/try.txt")
-    except OSError as error:
-        logger.warning("The mail server refused a mail: %s", error)
-        words = _("The mail server did not take it: %(words)s")
-        messages.error(request, words % {"words": str(error)[:300]})
-    else:
-        if mail.goes_out():
-            words = _("The mail server took a mail to %(email)s. Look whether it arrives.")
-            messages.success(request, words % names)
+    """Send a mail to oneself by the server that was typed, and keep that server once it took the mail."""
+    form = MailServerForm(request.POST, known=known())
+    if form.is_valid():
+        # Who goes back to the server of the environment need not try that one.
+        is_tried = "unseen" not in request.POST and bool(form.server or not form.known)
+        try:
+            if is_tried:
+                mail.send(
+                    request.user.email, _("A mail to try"), "accounts/mail/try.txt", by=form.server
+                )
+        except OSError as error:
+            logger.warning("The mail server refused a mail: %s", type(error).__name__)
+            words = _("The mail server did not take it: %(words)s")
+            form.add_error(None, words % {"words": mailing.words_of(error)})
         else:
-            messages.warning(
-                request, _("There is no mail server: the mail lies in the folder “mail”.")
-            )
-    return redirect("admin_site")
+            keep(form.server)
+            _tell(request, is_tried=is_tried)
+            return redirect("admin_site")
+    row = Site.objects.defer("logo", "mail_secrets").filter(pk=1).first() or Site(pk=1)
+    return _page(request, SiteSettingsForm(None, None, instance=row), form)
 
 
-# ---- The public address --------------------------------------------------------------------------
-
-
-@require_GET
-def echo(request: HttpRequest, nonce: str) -> HttpResponse:
-    """Sign what is asked: whoever calls the public address learns whether it is this site."""
-    return HttpResponse(_signer.signature(nonce[:64]), content_type="text/plain")
-
-
-@administrator
-@require_POST
-def address_try(request: PersonRequest) -> HttpResponse:
-    """Call the public address as a provider would, from here."""
-    ok, words = check_address(Http(guard=Guard(frozenset(settings.ALLOW_PRIVATE_ADDRESSES))))
-    (messages.success if ok else messages.error)(request, words)
-    return redirect("admin_site")
-
-
-def check_address(http: Http) -> tuple[bool, str]:
-    """Say whether this site answers under its public address, in words."""
-    nonce = secrets.token_hex(16)
-    names: dict[str, object] = {"address": settings.PUBLIC_URL}
-    try:
-        url = public_url(reverse("site_echo", args=[nonce]))
-        answer = http.request("GET", url, timeout=(5.0, 5.0))
-    except (NotSent, NoAnswer) as error:
-        words = _("%(address)s cannot be called from here: %(words)s")
-        return False, words % (names | {"words": str(error)[:300]})
-    if hmac.compare_digest(answer.text.strip().encode(), _signer.signature(nonce).encode()):
-        return True, _("%(address)s leads here: providers can call it back.") % names
-    words = _("%(address)s answers (%(status)s), but it is not this site.")
-    return False, words % (names | {"status": answer.status})
+def _tell(request: PersonRequest, *, is_tried: bool) -> None:
+    if not is_tried:
+        messages.success(request, _("Saved."))
+    elif mail.goes_out():
+        words = _("The mail server took a mail to %(email)s. Look whether it arrives.")
+        messages.success(request, words % {"email": request.user.email})
+    else:
+        messages.warning(request, _("There is no mail server: the mail lies in the folder “mail”."))

@@ -20,6 +20,7 @@ from django.db.models.functions import Cast
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
+from accounts.site import current
 from lib import vault
 from lib.http import Guard, Http, NoAnswer, NotSent
 from lib.jobs import redis
@@ -152,18 +153,23 @@ def clock() -> Finding:
 
 def mails() -> Finding:
     """Look whether mails leave."""
+    if host := current().mail_host:
+        return fine(_("They go by %(host)s.") % {"host": host})
     if not settings.EMAIL_URL:
         return watch(
             _("No mail leaves: they are written to %(folder)s.")
             % {"folder": Path(settings.DATA_DIR) / "mail"},
-            _("Set EMAIL_URL, or nobody can reset a password and nobody is told of trouble."),
+            _(
+                "Set a mail server under Administration, Site, or nobody can reset a password and nobody is "
+                "told of trouble."
+            ),
         )
     return fine(_("They go by %(host)s.") % {"host": settings.EMAIL_HOST})
 
 
 def mail_server() -> Finding:
     """Log in at the mail server, and send nothing."""
-    if not settings.EMAIL_URL:
+    if not (settings.EMAIL_URL or current().mail_host):
         return fine(_("No mail server is set."))
     connection_ = mail.get_connection()
     try:
@@ -171,7 +177,7 @@ def mail_server() -> Finding:
     except (OSError, SMTPException) as error:
         return broken(
             _("The mail server refuses us (%(error)s).") % {"error": type(error).__name__},
-            _("Correct host, user and password in EMAIL_URL, and restart."),
+            _("Correct host, user and password under Administration, Site, or in EMAIL_URL."),
         )
     finally:
         connection_.close()

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import cast
+from urllib.parse import urlsplit
 
 import pytest
 from django.core import mail
@@ -15,11 +17,13 @@ from django.test import Client
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from accounts import site
-from accounts.administration.site import check_address
+from accounts import mail as mailing_out
+from accounts import mailing, site
+from accounts.administration.public_address import check_address
 from accounts.models import Event, Site, User, Workspace
-from lib.http import Guard, Http
+from lib.http import Answer, Guard, Http
 from tests.conftest import PASSWORD, logged_in, person
+from tests.peers.mail import USER, SmtpPeer, smtp_peer
 
 pytestmark = pytest.mark.django_db
 
@@ -128,16 +132,116 @@ def test_other_processes_see_a_change_within_seconds(as_root: Client) -> None:
     assert site.current().name == "Changed elsewhere"
 
 
-def test_a_mail_is_sent_to_try_the_server(as_root: Client) -> None:
-    as_root.post("/administration/site/mail/")
+# ---- Mail ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ours(settings: Settings) -> None:
+    """Send as a site does, instead of into the list that tests look at."""
+    settings.EMAIL_BACKEND_OTHERWISE = settings.EMAIL_BACKEND
+    settings.EMAIL_BACKEND = "accounts.mailing.Backend"
+
+
+@pytest.fixture
+def server() -> Iterator[SmtpPeer]:
+    with smtp_peer(login=True) as found:
+        yield found
+
+
+def typed_for(server: SmtpPeer, **typed: str) -> dict[str, str]:
+    return {
+        "host": "127.0.0.1", "port": str(server.port), "security": "none", "user": USER,
+        "password": "s3cret-of-mail", "sender": "sms@example.org", **typed,
+    }  # fmt: skip
+
+
+def test_a_mail_is_sent_to_try_the_server_of_the_environment(as_root: Client) -> None:
+    as_root.post("/administration/site/mail/", {"port": "587", "security": "starttls"})
 
     assert mail.outbox[0].to == ["root@example.org"]
+    assert not Site.objects.exists()
+
+
+@pytest.mark.peer
+@pytest.mark.filterwarnings("ignore:Requiring AUTH")
+@pytest.mark.usefixtures("ours")
+def test_a_mail_server_is_kept_once_it_took_a_mail_and_all_mails_leave_by_it(
+    as_root: Client, server: SmtpPeer
+) -> None:
+    page = as_root.post(
+        "/administration/site/mail/", typed_for(server), follow=True
+    ).content.decode()
+
+    assert "took a mail to root@example.org" in page
+    assert "s3cret-of-mail" not in page
+    assert "s3cret-of-mail" not in str(Site.objects.values())
+    assert server.mails[-1].mail_from == "sms@example.org"
+    mailing_out.send("alice@example.org", "Hello", "accounts/mail/try.txt")
+    assert server.mails[-1].rcpt_tos == ["alice@example.org"]
+    assert site.current().mail_host == "127.0.0.1"
+
+    as_root.post("/administration/site/mail/", typed_for(server, host=""))
+    mailing_out.send("alice@example.org", "Hello", "accounts/mail/try.txt")
+    assert len(mail.outbox) == 1
+
+
+@pytest.mark.peer
+@pytest.mark.filterwarnings("ignore:Requiring AUTH")
+@pytest.mark.usefixtures("ours")
+def test_a_mail_server_that_refuses_is_not_kept_and_its_words_are_shown(
+    as_root: Client, server: SmtpPeer
+) -> None:
+    typed = typed_for(server, password="wrong")
+
+    answer = as_root.post("/administration/site/mail/", typed)
+
+    assert answer.status_code == 422
+    assert "535" in answer.content.decode()
+    assert not Site.objects.exists()
+
+
+@pytest.mark.peer
+@pytest.mark.filterwarnings("ignore:Requiring AUTH")
+@pytest.mark.usefixtures("ours")
+def test_the_stored_password_goes_nowhere_but_to_its_own_server(
+    as_root: Client, server: SmtpPeer
+) -> None:
+    as_root.post("/administration/site/mail/", typed_for(server))
+
+    same = as_root.post("/administration/site/mail/", typed_for(server, password=""))
+    other = as_root.post("/administration/site/mail/", typed_for(server, password="", port="2525"))
+
+    assert (same.status_code, other.status_code) == (302, 422)
+    assert "Type the password for this server and user." in other.content.decode()
+    assert mailing.stored() == mailing.Server(
+        "127.0.0.1", server.port, "none", USER, "s3cret-of-mail", "sms@example.org"
+    )
+
+
+def test_a_mail_server_may_be_kept_untried(as_root: Client) -> None:
+    typed = {"host": "mail.example.org", "port": "587", "security": "starttls", "unseen": "1"}
+
+    assert as_root.post("/administration/site/mail/", typed).status_code == 302
+    assert mailing.stored() == mailing.Server("mail.example.org", 587, "starttls")
+    assert mail.outbox == []
+
+
+@pytest.mark.usefixtures("ours")
+def test_a_password_that_cannot_be_decrypted_is_told_as_trouble_with_mails(
+    settings: Settings,
+) -> None:
+    Site.objects.create(pk=1, mail_host="mail.example.org", mail_secrets={"password": "x"})
+    settings.FIELD_KEYS = ["YWJj" * 10 + "YWI="]
+
+    with pytest.raises(OSError, match="cannot be read"):
+        mailing_out.send("alice@example.org", "Hello", "accounts/mail/try.txt")
 
 
 def test_what_a_dead_mail_server_says_is_shown(as_root: Client, settings: Settings) -> None:
     settings.EMAIL_BACKEND = "tests.accounts.test_passwords.DeadMailServer"
 
-    page = as_root.post("/administration/site/mail/", follow=True).content.decode()
+    typed = {"port": "587", "security": "starttls"}
+    page = as_root.post("/administration/site/mail/", typed).content.decode()
 
     assert "no mail server here" in page
 
@@ -204,3 +308,65 @@ def test_nothing_goes_before_its_repetitions_have_stopped(
     typed: dict[str, str], as_root: Client
 ) -> None:
     assert save(as_root, **typed) == 422
+
+
+# ---- Proxies ------------------------------------------------------------------------------------
+
+
+class Front:
+    """A proxy in front of the site: it changes a request as `changes` says, or answers by itself."""
+
+    def __init__(self, answer: Answer | None = None, **changes: str) -> None:
+        self.answer, self.changes = answer, changes
+
+    def request(self, method: str, url: str, *, data: bytes, **_: object) -> Answer:
+        if self.answer:
+            return self.answer
+        User.objects.get_or_create(email="a@example.org")
+        path, _, query = url.partition("/site/")[2].partition("?")
+        public = urlsplit(url)
+        passed = {
+            "QUERY_STRING": query,
+            "HTTP_HOST": public.netloc,
+            "wsgi.url_scheme": public.scheme,
+        } | self.changes
+        answer = Client().post(
+            f"/site/{path}", data, content_type="application/x-www-form-urlencoded", **passed
+        )
+        return Answer(answer.status_code, {}, answer.content)
+
+
+def checked(front: Front, settings: Settings) -> tuple[bool, str]:
+    settings.PUBLIC_URL = "https://sms.example.org"
+    settings.ALLOWED_HOSTS = ["*"]
+    return check_address(cast("Http", front))
+
+
+def test_a_good_proxy_is_told_from_bad_ones(settings: Settings) -> None:
+    assert checked(Front(), settings) == (
+        True,
+        "https://sms.example.org leads here: providers can call it back.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("front", "words"),
+    [
+        (Front(QUERY_STRING="to=+33 6&a=1"), "changes what is said on the way"),
+        (Front(**{"wsgi.url_scheme": "http"}), "BEHIND_PROXY=true"),
+        (Front(HTTP_HOST="10.0.0.2:8000"), "under the name 10.0.0.2:8000"),
+        (
+            Front(Answer(301, {"location": "https://www.example.org/"}, b"")),
+            "sends on to https://www",
+        ),
+        (Front(Answer(401, {}, b"")), "lets nobody in (401)"),
+        (Front(Answer(502, {}, b"")), "does not reach smsapp"),
+        (Front(Answer(200, {}, b"[1]")), "not this site"),
+    ],
+    ids=["query", "scheme", "host", "redirect", "password", "gateway", "another"],
+)
+def test_what_a_proxy_does_wrong_is_said(front: Front, words: str, settings: Settings) -> None:
+    ok, said = checked(front, settings)
+
+    assert not ok
+    assert words in said
