@@ -19,7 +19,7 @@ from accounts.models import Workspace
 from campaigns import recipients
 from campaigns.models import Campaign
 from lib import bulk
-from messaging import reporting, sending
+from messaging import reporting, retention, sending
 from messaging.models import Conversation, Message, Status
 from phones.models import Exchange, Phone
 
@@ -92,6 +92,12 @@ HOT: dict[str, tuple[Callable[[Workspace, Phone], QuerySet[Any]], str]] = {
             "-send_at", "-id"
         )[:1],
         "message_held",
+    ),
+    "what is kept no more": (
+        lambda w, p: retention.over(
+            Message.objects.filter(workspace=w, pk__gt=5, pk__lt=500), "messages", timezone.now()
+        ).order_by("pk")[:200],
+        "message_list",
     ),
     "old exchanges": (
         lambda w, p: Exchange.objects.filter(created_at__lt=timezone.now()).values("pk")[:500],

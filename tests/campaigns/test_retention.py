@@ -21,7 +21,7 @@ from messaging.models import Message, Status, Sweep
 from tests.campaigns.conftest import by_state, messages, work
 from tests.messaging.conftest import number
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 @pytest.fixture(autouse=True)

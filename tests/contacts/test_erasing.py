@@ -147,6 +147,7 @@ def found() -> set[str]:
     }
 
 
+@pytest.mark.database
 @pytest.mark.django_db(transaction=True)
 def test_who_is_erased_is_nowhere(
     workspace: Workspace, line: Phone, phone: Phone, alice: User, as_alice: Client
@@ -170,6 +171,7 @@ def test_who_is_erased_is_nowhere(
     assert found() == set()
 
 
+@pytest.mark.database
 @pytest.mark.django_db(transaction=True)
 def test_a_person_may_take_everything_along(
     workspace: Workspace, line: Phone, phone: Phone, alice: User
@@ -186,6 +188,7 @@ def test_a_person_may_take_everything_along(
     assert told["campaigns"] == [{"name": "Flu"}]
 
 
+@pytest.mark.database
 @pytest.mark.django_db(transaction=True)
 def test_a_campaign_goes_on_with_all_others_in_its_file(
     workspace: Workspace, line: Phone, alice: User, monkeypatch: pytest.MonkeyPatch

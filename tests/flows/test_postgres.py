@@ -19,6 +19,7 @@ pytestmark = pytest.mark.peer
 
 ROOT = Path(__file__).parents[2]
 PLACES = [
+    "tests/contacts/test_erasing.py",
     "tests/contacts/test_keeping.py",
     "tests/contacts/test_rules.py",
     "tests/lib/test_bulk.py",
@@ -30,6 +31,7 @@ PLACES = [
     "tests/messaging/test_parts.py",
     "tests/messaging/test_quotas.py",
     "tests/messaging/test_reliability.py",
+    "tests/messaging/test_retention.py",
     "tests/messaging/test_reporting.py",
     "tests/messaging/test_routing.py",
     "tests/messaging/test_sending.py",
