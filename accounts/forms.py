@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -158,6 +159,26 @@ class KeepingForm(forms.Form):
         gettext_lazy("Then they are deleted, for good; figures stay. Empty: always."),
     )
 
+    def ask_before_removing(self, kept: Callable[[str], int | None]) -> None:
+        """Want a tick where less is to be kept than now: `kept` gives days by kind, None for good."""
+        if not self.is_bound or not any(
+            self._is_less(kind, kept(kind)) for kind in site.FEWEST_DAYS
+        ):
+            return
+        self.fields["sure"] = forms.BooleanField(
+            label=_("Remove what is older, for good"),
+            error_messages={
+                "required": _(
+                    "You are about to keep less than now. What is older goes within hours, and nobody can "
+                    "bring it back. Tick this if you are sure."
+                )
+            },
+        )
+
+    def _is_less(self, kind: str, now: int | None) -> bool:
+        typed = str(self.data.get(f"keep_{kind}_days", "")).strip()
+        return typed.isdecimal() and (now is None or int(typed[:9]) < now)
+
 
 class WorkspaceForm(KeepingForm, PlaceForm, forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
@@ -172,6 +193,7 @@ class WorkspaceForm(KeepingForm, PlaceForm, forms.ModelForm):  # type: ignore[ty
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         whole = site.current()
+        self.ask_before_removing(lambda kind: site.keep_days(kind, self.instance))
         for name in ("keep_texts_days", "keep_messages_days"):
             if most := getattr(whole, name):
                 words = _("On this site: %(days)s at most.") % {"days": most}

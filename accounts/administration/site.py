@@ -99,6 +99,7 @@ class SiteSettingsForm(KeepingForm, forms.ModelForm):  # type: ignore[type-arg]
             "keep_exchanges_days": whole.keep_exchanges_days(),
         }
         super().__init__(data, files, instance=instance, initial=first)
+        self.ask_before_removing(lambda kind: getattr(instance, f"keep_{kind}_days"))
         unset = ("", _("Like the browser"))
         self.fields["country"].choices = [unset, *countries()]  # type: ignore[attr-defined]
         self.fields["time_zone"].choices = [unset, *time_zones()]  # type: ignore[attr-defined]

@@ -290,24 +290,37 @@ def test_a_workspace_may_keep_things_for_less_time_but_not_for_more(
     as_root: Client, alice: User, workspace: Workspace
 ) -> None:
     hers = logged_in(alice)
-    save(as_root, language="en", keep_texts_days="90", keep_messages_days="365")
+    save(as_root, language="en", keep_texts_days="90", keep_messages_days="365", sure="on")
     typed = {"name": "W", "country": "FR", "time_zone": "Europe/Paris"}
 
     assert "90 at most" in hers.get("/settings/").content.decode()
     answer = hers.post("/settings/", typed | {"keep_texts_days": "91"})
     assert answer.status_code == 422
-    hers.post("/settings/", typed | {"keep_texts_days": "30"})
+    hers.post("/settings/", typed | {"keep_texts_days": "30", "sure": "on"})
 
     workspace.refresh_from_db()
     assert site.keep_days("texts", workspace) == 30
     assert site.keep_days("messages", workspace) == 365
 
 
+def test_keeping_less_than_before_wants_a_tick(as_root: Client) -> None:
+    days = {"language": "en", "keep_texts_days": "90"}
+    answer = as_root.post("/administration/site/", TYPED | days)
+
+    assert answer.status_code == 422
+    assert "What is older goes within hours" in answer.content.decode()
+    assert not Site.objects.exists()
+    assert save(as_root, **days, sure="on") == 302
+    assert save(as_root, **days) == 302, "as before"
+    assert save(as_root, **days | {"keep_texts_days": "400"}) == 302
+    assert save(as_root, **days | {"keep_texts_days": "399"}) == 422
+
+
 @pytest.mark.parametrize("typed", [{"keep_messages_days": "29"}, {"keep_texts_days": "0"}])
 def test_nothing_goes_before_its_repetitions_have_stopped(
     typed: dict[str, str], as_root: Client
 ) -> None:
-    assert save(as_root, **typed) == 422
+    assert save(as_root, sure="on", **typed) == 422
 
 
 # ---- Proxies ------------------------------------------------------------------------------------
