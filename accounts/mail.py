@@ -19,15 +19,21 @@ def goes_out() -> bool:
     return bool(site.current().mail_host) or not backend.endswith("filebased.EmailBackend")
 
 
-def send(
-    to: str, subject: str, template: str, by: mailing.Server | None = None, **names: Any
-) -> None:
-    """Send one mail, `by` a certain server or by ours.
+def send(to: str, subject: str, template: str, **names: Any) -> None:
+    """Send one mail. Raises OSError when the mail server does not take it (smtplib's are OSErrors)."""
+    _written(to, subject, template, names).send()
 
-    Raises OSError when the mail server does not take it (smtplib's are OSErrors). A line break in a subject
-    would start another header, so there is none.
-    """
+
+def send_by(server: mailing.Server | None, to: str, subject: str, template: str) -> None:
+    """Send one mail by a certain server, None for ours. Raises OSError."""
+    message = _written(to, subject, template, {})
+    if server:
+        message.connection = mailing.Backend(server=server)
+    message.send()
+
+
+def _written(to: str, subject: str, template: str, names: dict[str, Any]) -> EmailMessage:
+    """Write a mail. A line break in a subject would start another header, so there is none."""
     one_line = " ".join(subject.split())
     body = render_to_string(template, names).strip() + "\n"
-    connection = mailing.Backend(server=by) if by else None
-    EmailMessage(one_line, body, settings.DEFAULT_FROM_EMAIL, [to], connection=connection).send()
+    return EmailMessage(one_line, body, settings.DEFAULT_FROM_EMAIL, [to])

@@ -51,7 +51,7 @@ def stored() -> Server | None:
     """Give the server that administrators have set. Raises OSError where it cannot be read."""
     try:
         row = Site.objects.defer("logo").filter(pk=1).exclude(mail_host="").first()
-        secrets = (row.mail_secrets or {}) if row else {}
+        secrets = row.mail_secrets if row else {}
     except (DatabaseError, Unreadable) as error:
         raise OSError(f"The mail server's settings cannot be read: {error}") from error
     if row is None:

@@ -175,6 +175,7 @@ class Site(models.Model):
 
     `password_length` is characters; `signup_domains` are separated by spaces. What is kept for None days of
     texts and messages is kept for good. A `mail_host` wins over EMAIL_URL; `mail_secrets` holds its password.
+    `left_out` are parts of the site that nobody has (accounts.features).
     """
 
     name = models.CharField(_("name"), max_length=60, default="smsapp")
@@ -194,8 +195,9 @@ class Site(models.Model):
     mail_port = models.PositiveIntegerField(default=587)
     mail_security = models.CharField(max_length=10, default="starttls")
     mail_user = models.CharField(max_length=254, blank=True)
-    mail_secrets = EncryptedJSONField(null=True)
+    mail_secrets = EncryptedJSONField(default=dict)
     mail_from = models.CharField(max_length=254, blank=True)
+    left_out = models.JSONField(default=list, blank=True)
     changed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

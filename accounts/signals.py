@@ -10,6 +10,9 @@ workspace_created = Signal()
 # workspace: nobody enters it any more, and nothing shall leave it. Inside a transaction.
 workspace_archived = Signal()
 
+# feature (accounts.features.Feature): it was left out, and nothing of it shall go on.
+feature_left_out = Signal()
+
 # workspace: it is being deleted. Who holds something that does not go with the row itself deletes
 # some of it and says whether (True) there is more; it is asked again. Outside transactions.
 workspace_deleting = Signal()

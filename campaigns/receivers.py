@@ -5,11 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+from django.db.models import QuerySet
 from django.dispatch import receiver
 from django.utils.translation import gettext as _
 
+from accounts.features import Feature
 from accounts.models import Workspace
-from accounts.signals import workspace_archived
+from accounts.signals import feature_left_out, workspace_archived
 from campaigns import steering
 from campaigns.models import ENDED, LIVE, Campaign, State
 from lib.jobs import DEFAULT, wake
@@ -24,9 +26,20 @@ _MOST = 20
 @receiver(workspace_archived)
 def pause_campaigns(*, workspace: Workspace, **_named: Any) -> None:
     """Let nothing go on by itself, should the workspace be opened again in a year."""
-    for campaign in Campaign.objects.filter(workspace=workspace, state=State.RUNNING):
+    _pause(Campaign.objects.filter(workspace=workspace), _("The workspace was archived."))
+
+
+@receiver(feature_left_out)
+def pause_all_campaigns(*, feature: str, **_named: Any) -> None:
+    """Let nothing go on whose page nobody sees. What waits for its time is not started meanwhile."""
+    if feature == Feature.CAMPAIGNS:
+        _pause(Campaign.objects.all(), _("Campaigns were left out of this site."))
+
+
+def _pause(campaigns: QuerySet[Campaign], why: str) -> None:
+    for campaign in campaigns.filter(state=State.RUNNING):
         with suppress(steering.Refused):
-            steering.pause(campaign, _("The workspace was archived."))
+            steering.pause(campaign, why)
 
 
 @receiver(phone_deleted)

@@ -23,6 +23,7 @@ from django.db.models import QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from accounts.features import Feature, is_on
 from accounts.models import User
 from campaigns import rhythms, steering, when
 from campaigns.models import Campaign, Recurrence, SkippedRun, State
@@ -268,6 +269,8 @@ def _only(recurrence: Recurrence, occurrence: datetime) -> dict[str, Any]:
 
 def make_due(now: datetime | None = None) -> int:
     """Settle the occurrences whose time has come; give how many campaigns were made. A duty of the tick."""
+    if not is_on(Feature.CAMPAIGNS):
+        return 0
     now = now or timezone.now()
     due = Recurrence.objects.filter(
         make_at__lte=now, paused_at=None, ended_at=None, workspace__archived_at=None

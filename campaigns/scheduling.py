@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from accounts.features import Feature, is_on
 from campaigns import alerting, steering
 from campaigns.alerting import spoken_to
 from campaigns.models import Campaign, State
@@ -30,6 +31,8 @@ def start_due(now: datetime | None = None) -> int:
     What cannot start says why and is tried again; later than its `late` hours it is cancelled. Runs of
     something that was paused wait, and so does all of an archived workspace.
     """
+    if not is_on(Feature.CAMPAIGNS):
+        return 0
     now = now or timezone.now()
     soon = Q(send_at__lte=now) | Q(own_zone=True, send_at__lte=now + _A_DAY_ON_EARTH)
     waiting = Campaign.objects.filter(soon, state=State.SCHEDULED).order_by("send_at", "pk")

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from accounts import site as whole
+from accounts.features import Feature, is_on
 from accounts.models import Membership
 from campaigns import finding
 from messaging.models import Conversation
@@ -54,7 +55,8 @@ _MOST = 100
 def page(request: HttpRequest) -> dict[str, Any]:
     """Give `site_name`, `site_logo` (when it was changed, "" without one),
     `host` (of PUBLIC_URL), `shell` (template to extend), `place`,
-    `unread` (conversations), `running` (campaigns) and `others` (memberships in other workspaces).
+    `has` (each feature, by name), `unread` (conversations), `running` (campaigns) and
+    `others` (memberships in other workspaces).
 
     The last three cost a query each, and only on pages that show them.
     """
@@ -66,6 +68,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "languages": settings.LANGUAGES,
         "shell": "base.html" if membership else "alone.html",
         "place": _place(request),
+        "has": {feature.value: is_on(feature) for feature in Feature},
         "unread": SimpleLazyObject(lambda: _unread(membership)),
         "running": SimpleLazyObject(
             lambda: finding.running(membership.workspace_id) if membership else 0

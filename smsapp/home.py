@@ -14,6 +14,7 @@ from itertools import pairwise
 from django.conf import settings
 from django.db.models import Count, Max
 
+from accounts.features import Feature, is_on
 from accounts.models import Workspace
 from campaigns import finding
 from campaigns.models import Campaign, Recurrence
@@ -161,7 +162,7 @@ def overview(workspace: Workspace, now: datetime) -> Overview:
         phones=_phones(workspace, now),
         unknown=workspace.messages.filter(status=Status.UNKNOWN)[:_MOST].count(),
         planned=_planned(workspace, now),
-        stopped=finding.stopped(workspace, _STOPPED),
+        stopped=finding.stopped(workspace, _STOPPED) if is_on(Feature.CAMPAIGNS) else [],
         conversations=_conversations(workspace),
     )
 
@@ -252,7 +253,8 @@ def _paces(phones: Iterable[Phone]) -> dict[int, limits.Pace]:
 
 def _planned(workspace: Workspace, now: datetime) -> list[Planned]:
     """Give what leaves next. A campaign stands for its messages."""
-    campaigns = [_coming(item) for item in finding.next_ones(workspace, _NEXT)]
+    nearest = finding.next_ones(workspace, _NEXT) if is_on(Feature.CAMPAIGNS) else []
+    campaigns = [_coming(item) for item in nearest]
     found = [*campaigns, *_planned_messages(workspace, now)]
     return sorted(found, key=lambda item: item.at)[:_NEXT]
 

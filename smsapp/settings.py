@@ -132,6 +132,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "accounts.middleware.PersonMiddleware",
+    "accounts.features.Switched",
 ]
 
 ROOT_URLCONF = "smsapp.urls"

@@ -93,7 +93,7 @@ def keep(server: mailing.Server | None) -> None:
     """Store a mail server, or forget the one that is stored."""
     if server is None and not Site.objects.filter(pk=1).exclude(mail_host="").exists():
         return
-    fields: dict[str, Any] = {"mail_host": "", "mail_secrets": None}
+    fields: dict[str, Any] = {"mail_host": "", "mail_secrets": {}}
     if server:
         fields = {
             "mail_host": server.host,

@@ -20,10 +20,12 @@ from accounts import mail, mailing
 from accounts import site as whole
 from accounts.activity import record
 from accounts.administration.mail_server import MailServerForm, keep, known
+from accounts.features import Feature
 from accounts.forms import KeepingForm
 from accounts.http import PersonRequest, administrator
 from accounts.models import Site
 from accounts.places import countries, time_zones
+from accounts.signals import feature_left_out
 
 logger = logging.getLogger(__name__)
 
@@ -80,11 +82,23 @@ class SiteSettingsForm(KeepingForm, forms.ModelForm):  # type: ignore[type-arg]
         help_text=gettext_lazy("What is said to them and by them; no longer than texts are kept."),
     )
 
+    left_out = forms.MultipleChoiceField(
+        label=gettext_lazy("Leave out"),
+        choices=Feature.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy(
+            "What nobody here needs. Its pages are gone then, campaigns that run are paused, and what there "
+            "is stays."
+        ),
+    )
+
     class Meta:
         model = Site
         fields = [
             "name", "language", "country", "time_zone", "signup_open", "signup_domains", "second_factor",
             "password_length", "keep_texts_days", "keep_messages_days", "keep_exchanges_days",
+            "left_out",
         ]  # fmt: skip
         labels = {"name": gettext_lazy("Name of the site")}
 
@@ -156,8 +170,11 @@ def _save(form: SiteSettingsForm) -> None:
         fields["logo"], fields["logo_type"] = typed["logo_file"]
     elif typed.get("no_logo"):
         fields["logo"], fields["logo_type"] = None, ""
+    before = set(whole.current().left_out)
     Site.objects.update_or_create(pk=1, defaults=fields)
     whole.remember(Site.objects.defer("logo", "mail_secrets").get(pk=1))
+    for feature in set(typed["left_out"]) - before:
+        feature_left_out.send(sender=Site, feature=feature)
     record("site.edited")
 
 
@@ -182,9 +199,8 @@ def mail_try(request: PersonRequest) -> HttpResponse:
         is_tried = "unseen" not in request.POST and bool(form.server or not form.known)
         try:
             if is_tried:
-                mail.send(
-                    request.user.email, _("A mail to try"), "accounts/mail/try.txt", by=form.server
-                )
+                subject = _("A mail to try")
+                mail.send_by(form.server, request.user.email, subject, "accounts/mail/try.txt")
         except OSError as error:
             logger.warning("The mail server refused a mail: %s", type(error).__name__)
             words = _("The mail server did not take it: %(words)s")

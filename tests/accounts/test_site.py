@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -14,6 +15,7 @@ import pytest
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
@@ -21,7 +23,11 @@ from accounts import mail as mailing_out
 from accounts import mailing, site
 from accounts.administration.public_address import check_address
 from accounts.models import Event, Site, User, Workspace
+from campaigns import recurring, scheduling
+from campaigns.models import Campaign
 from lib.http import Answer, Guard, Http
+from messaging.models import Message
+from phones.models import Phone
 from tests.conftest import PASSWORD, logged_in, person
 from tests.peers.mail import USER, SmtpPeer, smtp_peer
 
@@ -383,3 +389,48 @@ def test_what_a_proxy_does_wrong_is_said(front: Front, words: str, settings: Set
 
     assert not ok
     assert words in said
+
+
+# ---- What is left out ---------------------------------------------------------------------------
+
+
+def test_what_is_left_out_is_on_no_page_and_has_none(
+    as_root: Client, as_alice: Client, phone: Phone, workspace: Workspace
+) -> None:
+    campaign = Campaign.objects.create(workspace=workspace, name="Flu", state="paused")
+    message = Message.objects.create(
+        workspace=workspace, direction="out", phone=phone, peer="+33600000001", campaign=campaign,
+        status="sent",
+    )  # fmt: skip
+    gone = ("/campaigns/", f"/campaigns/{campaign.pk}/", "/texts/", "/calls/")
+    shown = ("/", "/messages/", f"/messages/{message.pk}/", "/compose/", "/more/", "/inbox/")
+    assert [as_alice.get(path).status_code for path in gone] == [200] * 4
+
+    save(as_root, left_out=["campaigns", "calls"])
+
+    assert [as_alice.get(path).status_code for path in gone] == [404] * 4
+    for path in shown:
+        page = as_alice.get(path).content.decode()
+        assert not re.search(r'(href|action|hx-get)="/(campaigns|texts|calls)', page), path
+    save(as_root)
+    assert [as_alice.get(path).status_code for path in gone] == [200] * 4
+
+
+def test_campaigns_that_are_left_out_pause_and_none_begins(
+    as_root: Client, workspace: Workspace, phone: Phone
+) -> None:
+    running = Campaign.objects.create(workspace=workspace, state="running", name="Runs")
+    due = Campaign.objects.create(
+        workspace=workspace, state="scheduled", name="Due", send_at=timezone.now(), text="Hi",
+        numbers=["+33600000001"], phone=phone, late=24,
+    )  # fmt: skip
+
+    save(as_root, left_out=["campaigns"], language="en")
+    assert (scheduling.start_due(), recurring.make_due()) == (0, 0)
+    running.refresh_from_db()
+    due.refresh_from_db()
+    assert (running.state, due.state) == ("paused", "scheduled")
+    assert "left out" in running.problem
+
+    save(as_root)
+    assert scheduling.start_due() == 1
