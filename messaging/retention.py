@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -48,7 +49,8 @@ def keep() -> int:
     ends, steps = time.monotonic() + _RUN, 0
     for kind in (MESSAGES, TEXTS):
         for workspace in due(kind):
-            while _step(workspace, kind):
+            walk = _Walk.of(workspace, kind)
+            while walk and walk.step():
                 steps += 1
                 if time.monotonic() > ends:
                     return steps
@@ -64,41 +66,61 @@ def due(kind: str) -> QuerySet[Workspace]:
     return chosen.order_by("pk")
 
 
-def _step(workspace: Workspace, kind: str) -> bool:
-    """Take the next handful of a workspace; say whether there may be more."""
-    now, days = timezone.now(), site.keep_days(kind, workspace)
-    if days is None:
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """One look at a workspace: what ended before `before`, `days` ago, goes; ids from `end` on are later."""
+
+    workspace: Workspace
+    kind: str
+    days: int
+    before: datetime
+    end: int
+
+    @classmethod
+    def of(cls, workspace: Workspace, kind: str) -> _Walk | None:
+        days = site.keep_days(kind, workspace)
+        if days is None:
+            return None
+        before = timezone.now() - timedelta(days=days)
+        return cls(workspace, kind, days, before, first_id(workspace, before))
+
+    def step(self) -> bool:
+        """Take the next handful; say whether there may be more."""
+        now = timezone.now()
+        sweep, _new = Sweep.objects.get_or_create(workspace=self.workspace, kind=self.kind)
+        mine = Sweep.objects.filter(pk=sweep.pk, after=sweep.after)
+        passed, found = self._next(sweep.after)
+        if passed is not None:
+            with transaction.atomic():
+                if not mine.update(after=passed):
+                    return False  # another tick has done it
+                self._take(found)
+            return True
+        if _beside(self.workspace, self.kind, self.before):
+            return True
+        anew = {"after": 0, "begun_at": now} if now - sweep.begun_at > _ANEW else {}
+        mine.update(again_at=now + _AGAIN, **anew)
         return False
-    sweep, _new = Sweep.objects.get_or_create(workspace=workspace, kind=kind)
-    mine = Sweep.objects.filter(pk=sweep.pk, after=sweep.after)
-    before = now - timedelta(days=days)
-    passed, found = _next(workspace, kind, sweep.after, before)
-    if passed is not None:
-        with transaction.atomic():
-            if not mine.update(after=passed):
-                return False  # another tick has done it
-            _take(kind, _locked(found, kind, before), days)
-        return True
-    if _beside(workspace, kind, before):
-        return True
-    anew = {"after": 0, "begun_at": now} if now - sweep.begun_at > _ANEW else {}
-    mine.update(again_at=now + _AGAIN, **anew)
-    return False
 
+    def _next(self, after: int) -> tuple[int | None, list[int]]:
+        """Give (the last id that is looked at now, None at the end; the messages whose time has come)."""
+        old = Message.objects.filter(workspace=self.workspace, pk__gt=after, pk__lt=self.end)
+        first = old.order_by("pk").values_list("pk", flat=True).first()
+        if first is None:
+            return None, []
+        until = min(self.end, first + _WINDOW)
+        rows = over(old.filter(pk__lt=until), self.kind, self.before).order_by("pk")
+        found = list(rows.values_list("pk", flat=True)[:_BATCH])
+        return (found[-1] if len(found) == _BATCH else until - 1), found
 
-def _next(
-    workspace: Workspace, kind: str, after: int, before: datetime
-) -> tuple[int | None, list[int]]:
-    """Give (the last id that is looked at now, None at the end; the messages whose time has come)."""
-    end = first_id(workspace, before)
-    old = Message.objects.filter(workspace=workspace, pk__gt=after, pk__lt=end).order_by("pk")
-    first = old.values_list("pk", flat=True).first()
-    if first is None:
-        return None, []
-    until = min(end, first + _WINDOW)
-    rows = over(old.filter(pk__lt=until), kind, before)
-    found = list(rows.values_list("pk", flat=True)[:_BATCH])
-    return (found[-1] if len(found) == _BATCH else until - 1), found
+    def _take(self, found: Sequence[int]) -> None:
+        """Remove those for which it still holds, with nobody to change them meanwhile."""
+        rows = over(Message.objects.filter(pk__in=found), self.kind, self.before).order_by("pk")
+        messages = list(rows.select_for_update(of=("self",)).values_list("pk", flat=True))
+        if messages and self.kind == TEXTS:
+            forgetting.redact(messages, self.days)
+        elif messages:
+            forgetting.delete(messages)
 
 
 def over(messages: QuerySet[Message], kind: str, before: datetime) -> QuerySet[Message]:
@@ -115,21 +137,6 @@ def over(messages: QuerySet[Message], kind: str, before: datetime) -> QuerySet[M
     return messages.filter(Q(campaign=None) | Q(campaign__ended_at__lt=before))
 
 
-def _locked(found: Sequence[int], kind: str, before: datetime) -> list[int]:
-    """Give those for which it still holds, with nobody to change them until the transaction ends."""
-    rows = over(Message.objects.filter(pk__in=found), kind, before).order_by("pk")
-    return list(rows.select_for_update(of=("self",)).values_list("pk", flat=True))
-
-
-def _take(kind: str, messages: Sequence[int], days: int) -> None:
-    if not messages:
-        return
-    if kind == TEXTS:
-        forgetting.redact(messages, days)
-    else:
-        forgetting.delete(messages)
-
-
 # ---- What is not part of a message --------------------------------------------------------------
 
 
@@ -140,7 +147,9 @@ def _beside(workspace: Workspace, kind: str, before: datetime) -> bool:
     """
     phones = Phone.objects.filter(workspace=workspace).values("pk")
     kinds: dict[str, Callable[[], QuerySet[Any]]] = {
-        TEXTS: lambda: Exchange.objects.filter(phone__in=phones, created_at__lt=before),
+        TEXTS: lambda: Exchange.objects.filter(phone__in=phones, created_at__lt=before).order_by(
+            "created_at"
+        ),
         MESSAGES: lambda: Call.objects.filter(workspace=workspace, started_at__lt=before),
     }
     strays = Report.objects.filter(
@@ -150,7 +159,7 @@ def _beside(workspace: Workspace, kind: str, before: datetime) -> bool:
 
 
 def _delete_some(rows: QuerySet[Any]) -> int:
-    pks = list(rows.order_by("pk").values_list("pk", flat=True)[:_BATCH])
+    pks = list(rows.values_list("pk", flat=True)[:_BATCH])
     return int(rows.model._default_manager.filter(pk__in=pks).delete()[0]) if pks else 0
 
 

@@ -175,8 +175,9 @@ def _midnight(day: date) -> datetime:
 def first_id(workspace: Workspace, at: datetime) -> int:
     """Give the id from which messages were made at `at` or later."""
     mine = Message.objects.filter(workspace=workspace)
-    ends = mine.aggregate(low=Min("id"), high=Max("id"))
-    low, high = ends["low"] or 0, (ends["high"] or 0) + 1
+    # One by one: SQLite would read all of them to know both.
+    low = mine.aggregate(low=Min("id"))["low"] or 0
+    high = (mine.aggregate(high=Max("id"))["high"] or 0) + 1
     while low < high:
         middle = (low + high) // 2
         row = mine.filter(id__gte=middle).order_by("id").values_list("id", "created_at").first()

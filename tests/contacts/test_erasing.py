@@ -298,3 +298,21 @@ def test_the_rows_of_others_stay_as_they_are(
     rows = list(sheets.rows(Sheet.objects.get()))
     assert [row[1] for row in rows] == ["–", "Bo", "–", "Cy"]
     assert rows[0][0] == ""
+
+
+def test_a_picture_stays_while_a_campaign_has_it(
+    workspace: Workspace, phone: Phone, settings: Any, tmp_path: Path
+) -> None:
+    settings.MEDIA_ROOT = settings.DATA_DIR = tmp_path
+    person = contact(workspace, "Nadia", NUMBER)
+    item = media.store_upload(workspace, ContentFile(b"x"), "image/png")
+    Campaign.objects.create(workspace=workspace, name="Copy").media.set([item])
+    message = Message.objects.create(
+        workspace=workspace, phone=phone, direction="out", status="sent", peer=NUMBER
+    )
+    message.media.set([item])
+
+    holdings.erase(person)
+
+    assert not Message.objects.exists()
+    assert Campaign.objects.get().media.get() == item
