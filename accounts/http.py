@@ -49,6 +49,18 @@ def sender(view: View) -> View:
     return _gate(view, roles.SEND, _needs_sender)
 
 
+def keeper(view: View) -> View:
+    """Let those in who may change contacts and groups: who may send, and not to some people only."""
+
+    @wraps(view)
+    def kept(request: MemberRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.membership.may_keep_contacts:
+            raise PermissionDenied(_needs_keeper())
+        return view(request, *args, **kwargs)
+
+    return sender(kept)
+
+
 def manager(view: View) -> View:
     """Let those in who may manage phones and people; others get 403 with the reason."""
     return _gate(view, roles.MANAGE, _needs_manager)
@@ -72,6 +84,12 @@ def administrator(view: View) -> View:
 def _needs_sender() -> str:
     return _(
         "You can look at this workspace, but not send from it. An administrator can change that."
+    )
+
+
+def _needs_keeper() -> str:
+    return _(
+        "You may write to some groups only, so you cannot change who belongs to them. Ask an administrator."
     )
 
 

@@ -103,11 +103,12 @@ class Workspace(models.Model):
 
 
 class Membership(models.Model):
-    """A person's role in a workspace."""
+    """A person's role in a workspace. `limits` are those of a sender (see accounts.limits)."""
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
     role = models.CharField(_("role"), max_length=10, choices=Role.choices)
+    limits = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -132,6 +133,19 @@ class Membership(models.Model):
         """Phones, people and the workspace's settings."""
         return self.may(roles.MANAGE)
 
+    @property
+    def may_keep_contacts(self) -> bool:
+        """Contacts, groups, segments: who may write to some only does not say who belongs there."""
+        return self.may_send and not self._is_limited_by(roles.PEOPLE)
+
+    @property
+    def must_ask(self) -> bool:
+        """Say whether what they write must be approved."""
+        return self._is_limited_by(roles.APPROVAL)
+
+    def _is_limited_by(self, name: str) -> bool:
+        return self.role == Role.SENDER and bool(self.limits.get(name))
+
 
 class Invitation(models.Model):
     """An open door to a workspace, for one person. Only the SHA-256 of its token is kept.
@@ -142,6 +156,7 @@ class Invitation(models.Model):
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="invitations")
     email = models.EmailField(_("e-mail"), blank=True)
     role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.SENDER)
+    limits = models.JSONField(default=dict, blank=True)
     token_hash = models.CharField(max_length=64, unique=True)
     invited_by = models.ForeignKey(User, models.CASCADE, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)

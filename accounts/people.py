@@ -18,12 +18,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts import mail, services
+from accounts import limits, mail, services
 from accounts.activity import record
 from accounts.forms import InviteForm, RoleForm
 from accounts.http import MemberRequest, manager, member
+from accounts.limits import Limits, LimitsForm
 from accounts.models import Invitation, Membership, Role
-from accounts.roles import MATRIX
+from accounts.roles import LIMITS, MATRIX
 
 logger = logging.getLogger(__name__)
 
@@ -51,11 +52,25 @@ def _page(request: MemberRequest, shown: dict[str, Any], status: int = 200) -> H
     rows = list(by_rank(request.workspace.memberships.select_related("user")))
     waiting = request.workspace.invitations.filter(accepted_at=None)
     waiting = waiting.select_related("invited_by", "workspace")
+    invited = list(waiting.order_by("-created_at", "-pk"))
+    if request.membership.may_manage and "limits_form" not in shown:
+        shown["limits_form"] = LimitsForm(workspace=request.workspace)
+    _say_limits(request, shown.get("limits_form"), [*rows, *invited])
     shown |= {
         "lines": [_line(row, request.membership, rows) for row in rows],
-        "invitations": waiting.order_by("-created_at", "-pk"),
+        "invitations": invited,
     }
     return render(request, "accounts/people.html", shown, status=status)
+
+
+def _say_limits(
+    request: MemberRequest, form: LimitsForm | None, rows: list[Membership | Invitation]
+) -> None:
+    """Let each row say its limits in a line, `limited`."""
+    given = [Limits.read(row.limits) if row.role == Role.SENDER else limits.NONE for row in rows]
+    known = form.known if form else limits.offered(request.workspace) if any(given) else {}
+    for row, its in zip(rows, given, strict=True):
+        row.limited = limits.in_words(its, known) if its else ""  # type: ignore[union-attr]
 
 
 def _line(row: Membership, mine: Membership, rows: list[Membership]) -> dict[str, Any]:
@@ -86,7 +101,13 @@ def roles_page(request: MemberRequest) -> HttpResponse:
         {"action": action, "cells": [(role, role in action.roles) for role in Role]}
         for action in MATRIX
     ]
-    shown = {"rows": rows, "roles": list(Role)}
+    mine = limits.of(request.membership)
+    shown = {
+        "rows": rows,
+        "roles": list(Role),
+        "limits": LIMITS,
+        "mine": limits.in_words(mine, limits.offered(request.workspace)) if mine else "",
+    }
     return render(request, "accounts/roles.html", shown)
 
 
@@ -94,11 +115,15 @@ def roles_page(request: MemberRequest) -> HttpResponse:
 @require_POST
 def invite(request: MemberRequest) -> HttpResponse:
     form = InviteForm(request.POST, by=request.membership)
-    if not form.is_valid():
-        return _page(request, {"form": form}, status=422)
+    limited = LimitsForm(request.POST, workspace=request.workspace)
+    if not (form.is_valid() and limited.is_valid()):
+        return _page(request, {"form": form, "limits_form": limited}, status=422)
     typed = form.cleaned_data
     invitation, token = services.invite(
-        request.membership, email=typed["email"], role=typed["role"]
+        request.membership,
+        email=typed["email"],
+        role=typed["role"],
+        limits=limited.limits.dump(),
     )
     return _hand_over(request, invitation, token)
 
@@ -176,21 +201,26 @@ def invitation_revoke(request: MemberRequest, pk: int) -> HttpResponse:
 
 @manager
 def member_role(request: MemberRequest, pk: int) -> HttpResponse:
-    """Show what each role means, and give somebody another one."""
+    """Show what each role means, and give somebody another one; to a sender, limits."""
     membership = _member(request, pk)
     first = {"role": membership.role}
     form = RoleForm(request.POST or None, by=request.membership, initial=first)
-    if not form.is_valid():
-        shown = {"member": membership, "form": form}
+    kept = Limits.read(membership.limits)
+    limited = LimitsForm(request.POST or None, workspace=request.workspace, limits=kept)
+    if not (form.is_valid() and limited.is_valid()):
+        shown = {"member": membership, "form": form, "limits_form": limited}
         status = 422 if form.is_bound else 200
         return render(request, "accounts/member_role.html", shown, status=status)
     try:
-        services.change_role(membership, form.cleaned_data["role"], request.membership)
+        wanted = form.cleaned_data["role"]
+        limits.change(membership, wanted, limited.limits, request.membership)
     except services.NotAllowed as refusal:
         messages.error(request, str(refusal))
     else:
         role = Role(form.cleaned_data["role"]).label
         words = _("%(person)s now has the role “%(role)s”.")
+        if limits.of(membership):
+            words = _("%(person)s now has the role “%(role)s”, with limits.")
         messages.success(request, words % {"person": membership.user, "role": role})
     return redirect("people")
 

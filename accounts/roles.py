@@ -9,6 +9,8 @@ from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
 LOOK, SEND, MANAGE, OWN = "look", "send", "manage", "own"
+# What a sender may be limited to (see accounts.limits).
+PHONES, PEOPLE, APPROVAL = "phones", "people", "approval"
 
 
 class Role(TextChoices):
@@ -58,7 +60,8 @@ MATRIX = (
         (
             _("add, edit, pause and delete phones, and set prices"),
             _("import, export, delete and erase contacts, and take opt-outs back"),
-            _("invite people, give roles and remove members"),
+            _("invite people, give roles, limit senders and remove members"),
+            _("approve what senders ask for"),
             _("change the workspace, see its activity and what it used"),
         ),
         frozenset({Role.OWNER, Role.ADMIN}),
@@ -68,6 +71,46 @@ MATRIX = (
         _("Own"),
         (_("make, change and remove owners"),),
         frozenset({Role.OWNER}),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Something that a sender may be limited to: its name in code, in words, and what follows from it."""
+
+    name: str
+    words: Any
+    means: tuple[Any, ...]
+
+
+LIMITS = (
+    Limit(
+        PHONES,
+        _("Some phones"),
+        (
+            _("they see and choose these only"),
+            _("“any phone”, or a group of phones, is one of these"),
+            _("replies, too, leave by these"),
+        ),
+    ),
+    Limit(
+        PEOPLE,
+        _("Some groups and segments"),
+        (
+            _("they write, and reply, to people of these only, whoever else is typed or chosen"),
+            _("in a campaign the others are left out, and the check says how many"),
+            _("they cannot change contacts, groups and segments"),
+        ),
+    ),
+    Limit(
+        APPROVAL,
+        _("What was approved"),
+        (
+            _("they ask, an owner or administrator approves: messages, replies and campaigns"),
+            _("what is changed has to be approved again"),
+            _("they send nothing again, and no tests"),
+        ),
     ),
 )
 _ROLES = {action.name: action.roles for action in MATRIX}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Collection
+from typing import Any
 
 from django.db import transaction
 from django.urls import reverse
@@ -63,8 +64,12 @@ def roles_given_by(membership: Membership) -> list[Role]:
 
 
 @transaction.atomic
-def invite(by: Membership, *, email: str, role: str) -> tuple[Invitation, str]:
+def invite(
+    by: Membership, *, email: str, role: str, limits: dict[str, Any] | None = None
+) -> tuple[Invitation, str]:
     """Open the door of `by`'s workspace: (invitation, its token, which is not kept anywhere).
+
+    `limits` are those of a sender, as accounts.limits stores them.
 
     An earlier invitation of the same address closes, so that one person holds one key.
     """
@@ -77,6 +82,7 @@ def invite(by: Membership, *, email: str, role: str) -> tuple[Invitation, str]:
         workspace=by.workspace,
         email=email,
         role=role,
+        limits=(limits or {}) if role == Role.SENDER else {},
         token_hash=_hash(token),
         invited_by=by.user,
     )
@@ -133,8 +139,9 @@ def accept(invitation: Invitation, user: User) -> Membership:
     )
     if not still_open.update(accepted_at=now, accepted_by=user):
         raise InvitationClosed
+    given = {"role": invitation.role, "limits": invitation.limits}
     membership, _new = Membership.objects.get_or_create(
-        workspace=invitation.workspace, user=user, defaults={"role": invitation.role}
+        workspace=invitation.workspace, user=user, defaults=given
     )
     record("member.joined", actor=user, workspace=invitation.workspace, role=membership.role)
     return membership

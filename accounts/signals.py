@@ -7,6 +7,10 @@ from django.dispatch import Signal
 # Sent with `workspace` (accounts.models.Workspace) inside the transaction that creates it.
 workspace_created = Signal()
 
+# workspace: what its senders can be limited to. Receivers give {"phones": {mark: name}} or {"people": …},
+# in the order in which they are offered (see accounts.limits).
+limits_asked = Signal()
+
 # workspace: nobody enters it any more, and nothing shall leave it. Inside a transaction.
 workspace_archived = Signal()
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -7,4 +9,5 @@ class ContactsConfig(AppConfig):
     name = "contacts"
 
     def ready(self) -> None:
-        from contacts.importing import holding  # noqa: F401, PLC0415  models are loaded only now
+        import_module("contacts.importing.holding")
+        import_module("contacts.circles")

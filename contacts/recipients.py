@@ -6,13 +6,13 @@ Each is written as a letter and an id in forms and addresses: `c12` is a contact
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count, Q
 
 from accounts.models import Workspace
-from contacts import finding, services
+from contacts import circles, finding, services
 from contacts import segments as rules
 from contacts.finding import Wanted
 from contacts.models import Contact, Segment
@@ -67,14 +67,21 @@ def numbers(workspace: Workspace, recipients: Sequence[Recipient], most: int) ->
     return found
 
 
-def suggestions(workspace: Workspace, q: str) -> list[Recipient]:
-    """Give groups and segments, then people, that a few letters may mean."""
+def suggestions(
+    workspace: Workspace, q: str, within: Collection[str] | None = None
+) -> list[Recipient]:
+    """Give groups and segments, then people, that a few letters may mean; only `within` these circles."""
     if not fold(q):
         return []
     named = workspace.groups.filter(folded__contains=fold(q.replace("\x00", "")))
-    groups = _counted(workspace, list(named.values_list("pk", flat=True)[:_SUGGESTED]))
     people = finding.find(workspace, Wanted(q=q)).order_by("sorted_name", "id")
+    if within is not None:
+        named = named.filter(pk__in=_ids(within, "g"))
+        people = people.filter(pk__in=circles.people(workspace, within).values("pk"))
+    groups = _counted(workspace, list(named.values_list("pk", flat=True)[:_SUGGESTED]))
     ruled = workspace.segments.filter(folded__contains=fold(q.replace("\x00", "")))
+    if within is not None:
+        ruled = ruled.filter(pk__in=_ids(within, "s"))
     segments = _segments(workspace, list(ruled.values_list("pk", flat=True)[:_SUGGESTED]))
     return [*groups, *segments, *map(_of, people[:_SUGGESTED])]
 

@@ -9,7 +9,13 @@ from django.dispatch import receiver
 
 from accounts.activity import acting
 from accounts.models import Workspace
-from accounts.signals import workspace_archived, workspace_created, workspace_deleting
+from accounts.roles import PHONES
+from accounts.signals import (
+    limits_asked,
+    workspace_archived,
+    workspace_created,
+    workspace_deleting,
+)
 from phones import registry, services
 from phones.models import PauseReason
 
@@ -43,6 +49,15 @@ def delete_phones(workspace: Workspace, **_: Any) -> bool:
     for phone in workspace.phones.filter(deleted_at=None):
         services.delete(phone, by=acting.get().user)
     return False
+
+
+@receiver(limits_asked)
+def offer_phones(workspace: Workspace, **_: Any) -> dict[str, dict[str, str]]:
+    """Let senders be limited to phones (12) and to groups of phones (g3)."""
+    phones = workspace.phones.living().order_by("pk").values_list("pk", "name")
+    pools = workspace.pools.values_list("pk", "name")
+    named = {str(pk): name for pk, name in phones}
+    return {PHONES: named | {f"g{pk}": name for pk, name in pools}}
 
 
 def _initial(fields: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.http import MemberRequest, manager, member, sender
+from accounts.http import MemberRequest, keeper, manager, member
 from contacts import changing, finding, keeping
 from contacts.forms import FilterForm
 from contacts.models import Change, Contact, Group, Tag
@@ -41,7 +41,7 @@ class Chosen:
     is_all: bool
 
 
-@sender
+@keeper
 @require_http_methods(["GET", "HEAD", "POST"])
 def contacts_change(request: MemberRequest) -> HttpResponse:
     """Ask what exactly, then do it to everybody chosen."""
@@ -128,7 +128,7 @@ def contacts_changes(request: MemberRequest) -> HttpResponse:
     return render(request, "contacts/changes.html", {"changes": changes.order_by("-pk")[:_LISTED]})
 
 
-@sender
+@keeper
 @require_POST
 def change_undo(request: MemberRequest, pk: int) -> HttpResponse:
     change = get_object_or_404(request.workspace.contact_changes, pk=pk)

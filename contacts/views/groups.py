@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
-from accounts.http import MemberRequest, manager, member, sender
+from accounts.http import MemberRequest, keeper, manager, member
 from contacts import changing, segments
 from contacts.forms import GroupForm
 from contacts.models import Group
@@ -37,7 +37,7 @@ def group(request: MemberRequest, pk: int) -> HttpResponse:
     return render(request, "contacts/contacts.html", listed(request, _find(request, pk)))
 
 
-@sender
+@keeper
 @require_http_methods(["GET", "HEAD", "POST"])
 def group_add(request: MemberRequest) -> HttpResponse:
     form = GroupForm(request.workspace, None, request.POST or None)
@@ -54,7 +54,7 @@ def group_add(request: MemberRequest) -> HttpResponse:
     return render(request, "contacts/group_form.html", {"form": form}, status=status)
 
 
-@sender
+@keeper
 @require_http_methods(["GET", "HEAD", "POST"])
 def group_edit(request: MemberRequest, pk: int) -> HttpResponse:
     here = _find(request, pk)

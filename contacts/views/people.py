@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.activity import record
-from accounts.http import MemberRequest, manager, member, sender
+from accounts.http import MemberRequest, keeper, manager, member
 from accounts.places import countries
 from contacts import changing, finding, holdings, services, values
 from contacts.forms import ContactForm, FilterForm, languages
@@ -83,7 +83,10 @@ def query_of(asked: QueryDict) -> str:
 def done(request: MemberRequest) -> Change | None:
     """Give what somebody has just done to many, and may undo."""
     pk = request.GET.get("done", "")
-    if not (pk.isascii() and pk.isdigit() and len(pk) < 19) or not request.membership.may_send:
+    if (
+        not (pk.isascii() and pk.isdigit() and len(pk) < 19)
+        or not request.membership.may_keep_contacts
+    ):
         return None
     changes = request.workspace.contact_changes.defer("people")
     return changes.filter(pk=int(pk), undone_at=None).first()
@@ -121,7 +124,7 @@ def find(request: MemberRequest, pk: int) -> Contact:
     return person
 
 
-@sender
+@keeper
 @require_http_methods(["GET", "HEAD", "POST"])
 def contact_add(request: MemberRequest) -> HttpResponse:
     """Add somebody; `number`, `name` and `group` in the address fill the form."""
@@ -133,7 +136,7 @@ def contact_add(request: MemberRequest) -> HttpResponse:
     return _form(request, ContactForm(request.workspace, None, data, initial=initial))
 
 
-@sender
+@keeper
 @require_http_methods(["GET", "HEAD", "POST"])
 def contact_edit(request: MemberRequest, pk: int) -> HttpResponse:
     data = request.POST if request.method == "POST" else None

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
-from accounts.http import MemberRequest, manager, member, sender
+from accounts.http import MemberRequest, keeper, manager, member
 from contacts import segments as rules
 from contacts.models import Contact, Segment
 from contacts.rules import building, compiling, language, tree
@@ -71,13 +71,13 @@ def segment(request: MemberRequest, pk: int) -> HttpResponse:
     return render(request, "contacts/contacts.html", shown)
 
 
-@sender
+@keeper
 @require_http_methods(["GET", "HEAD", "POST"])
 def segment_add(request: MemberRequest) -> HttpResponse:
     return _edit(request, Segment(workspace=request.workspace))
 
 
-@sender
+@keeper
 @require_http_methods(["GET", "HEAD", "POST"])
 def segment_edit(request: MemberRequest, pk: int) -> HttpResponse:
     return _edit(request, _find(request, pk))

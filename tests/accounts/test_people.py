@@ -344,7 +344,7 @@ def test_the_list_costs_the_same_however_many_belong(
         user = User.objects.create_user(f"p{number}@example.org", name=f"Person {number}")
         Membership.objects.create(workspace=workspace, user=user, role=Role.SENDER)
 
-    with django_assert_max_num_queries(8):  # type: ignore[operator]
+    with django_assert_max_num_queries(12):  # type: ignore[operator]
         page = as_alice.get("/settings/people/").content.decode()
 
     assert "Person 29" in page
