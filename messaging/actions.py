@@ -17,12 +17,13 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from contacts.services import opted_out
-from messaging import carrying, media, routing
+from messaging import carrying, media, permitting, routing
 from messaging.carrying import Load, forbidden
 from messaging.composing import CannotSend
 from messaging.connected import rouse
 from messaging.conversations import note_written
 from messaging.models import Attempt, Message, Priority, Status
+from messaging.permitting import NotPermitted
 from messaging.routing import Route
 from phones.base import Reason
 from phones.models import Phone
@@ -103,8 +104,9 @@ def _end_some(
 def resend(message: Message, *, by: User) -> bool:
     """Send a message once more whose outcome is unknown: it may arrive twice. Say whether it was.
 
-    Raises CannotSend when its phone is gone.
+    Raises CannotSend when its phone is gone, or `by` may not send it.
     """
+    _check(message, message.phone, by)
     if message.phone.is_deleted:
         raise CannotSend(carrying.obstacle(message.phone, load_of(message)))
     return _restart(
@@ -117,6 +119,7 @@ def move(message: Message, phone: Phone, *, by: User) -> bool:
 
     It must wait or be unknown; an unknown one may arrive twice. Raises CannotSend.
     """
+    _check(message, phone, by)
     if problem := carrying.obstacle(phone, load_of(message)) or forbidden(phone, message.peer):
         raise CannotSend(problem)
     states = [Status.QUEUED, Status.UNKNOWN]
@@ -135,6 +138,7 @@ def send_now(message: Message, *, by: User) -> bool:
     if opted_out(message.workspace, [message.peer]):
         raise CannotSend(_("This person asked for no more messages."))
     phone, now = _phone_now(message) if message.held else message.phone, timezone.now()
+    _check(message, phone, by)
     change: dict[str, Any] = {
         "held": False, "priority": Priority.URGENT, "send_at": now, "not_before": now,
     }  # fmt: skip
@@ -169,6 +173,14 @@ def _phone_now(message: Message) -> Phone:
     if assigned.phone is None or assigned.phone.is_deleted:
         raise CannotSend(assigned.why or _("There is no phone to send through."))
     return assigned.phone
+
+
+def _check(message: Message, phone: Phone, by: User) -> None:
+    """Raise CannotSend where somebody may not send this message, or not by this phone."""
+    try:
+        permitting.of(message.workspace, by).check(Route(phone), [message.peer])
+    except NotPermitted as refusal:
+        raise CannotSend(str(refusal)) from refusal
 
 
 def load_of(message: Message) -> Load:

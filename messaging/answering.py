@@ -20,6 +20,7 @@ from messaging.choosing import Choice
 from messaging.conversations import messages_of
 from messaging.forms import MOST_TEXT
 from messaging.models import Conversation, Direction, Message
+from messaging.permitting import Permit
 from messaging.routing import Route
 from phones.models import Phone
 
@@ -41,15 +42,22 @@ class AnswerForm(forms.Form):
         },
     )
 
-    def __init__(self, conversation: Conversation, data: QueryDict | None = None) -> None:
+    def __init__(
+        self,
+        conversation: Conversation,
+        data: QueryDict | None = None,
+        *,
+        permit: Permit | None = None,
+    ) -> None:
         super().__init__(data, initial={"submission": uuid.uuid4()}, auto_id="answer_%s")
         self.conversation = conversation
+        self.permit = permit or Permit(conversation.workspace)
 
     # ---- What the page shows --------------------------------------------------------------------
 
     @cached_property
     def offered(self) -> list[Choice]:
-        return choosing.choices(self.conversation.workspace)
+        return choosing.choices(self.conversation.workspace, self.permit)
 
     @cached_property
     def usable(self) -> list[Choice]:
@@ -77,6 +85,8 @@ class AnswerForm(forms.Form):
     def trouble(self) -> str:
         """Say why the phone they wrote to cannot take the answer; "" when it can."""
         name = self.conversation.phone.name
+        if self.theirs is None and not self.permit.may_use(self.conversation.phone):
+            return _("They wrote to %(phone)s, through which you may not send.") % {"phone": name}
         if self.theirs is None:
             return _("They wrote to %(phone)s, which was deleted.") % {"phone": name}
         if self.theirs.off:
@@ -104,10 +114,16 @@ class AnswerForm(forms.Form):
         """Say whether the other side is a number; a name or a short code takes no answer."""
         return self.conversation.peer.startswith("+")
 
+    @cached_property
+    def refusal(self) -> str:
+        """Say why this person may not be written to by who looks; "" where they may."""
+        return self.permit.people_refusal([self.conversation.peer]) if self.can_be_reached else ""
+
     @property
     def is_closed(self) -> bool:
         """Say whether there is nothing to write here: nobody to reach, or no phone to do it."""
-        return not self.can_be_reached or self.opted_out is not None or not self.usable
+        closed = not self.can_be_reached or self.opted_out is not None or not self.usable
+        return closed or bool(self.refusal)
 
     @cached_property
     def written(self) -> str:
@@ -146,6 +162,8 @@ class AnswerForm(forms.Form):
                 _("Nothing was sent: %(number)s takes no answer.")
                 % {"number": e164.spoken(self.conversation.peer)}
             )
+        if self.refusal:
+            raise forms.ValidationError(self.refusal)
         ready = data.get("phone") and data.get("text")
         if ready and (problem := carrying.obstacle(data["phone"], Load(data["text"]))):
             self.add_error("text", problem)
@@ -156,7 +174,7 @@ class AnswerForm(forms.Form):
     def send(self, by: User) -> None:
         """Send the valid answer, quiet hours or not: they have written to us.
 
-        Raises AlreadySent when its submission made a message before.
+        Raises AlreadySent when its submission made a message before, CannotSend where `by` may not send it.
         """
         composing.create(
             workspace=self.conversation.workspace,

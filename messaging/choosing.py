@@ -11,6 +11,7 @@ from lib import destinations, e164, money
 from messaging import carrying
 from messaging.carrying import Load
 from messaging.moments import lately
+from messaging.permitting import Permit
 from messaging.routing import Route
 from phones.base import Money
 from phones.health import kind_of
@@ -79,24 +80,30 @@ class Several:
         return [need for need, _words in self.lacks if need in load.needs]
 
 
-def routes(workspace: Workspace) -> list[Choice | Several]:
-    """Give every phone, then what may leave by several: groups, and any phone. At most six queries."""
-    phones = choices(workspace)
+def routes(workspace: Workspace, permit: Permit | None = None) -> list[Choice | Several]:
+    """Give every phone, then what may leave by several: groups, and any phone. At most six queries.
+
+    With a permit, those only that it allows.
+    """
+    phones = choices(workspace, permit)
     sending = [line for line in phones if _can_send(line.phone)]
     if len(sending) < 2:
         return [*phones]
     by_id = {line.phone.pk: line.phone for line in sending}
     pools = workspace.pools.prefetch_related("places")
+    only = permit.phones if permit else None
     groups = [
         _several(
-            Route(pool=pool),
+            Route(pool=pool, only=only),
             f"g{pool.pk}",
             [by_id[place.phone_id] for place in pool.places.all() if place.phone_id in by_id],
         )
         for pool in pools
+        if only is None or not only.isdisjoint(place.phone_id for place in pool.places.all())
     ]
     real = [phone for phone in by_id.values() if not phone.kind.pretends]
-    return [*phones, *groups, *([_several(Route(), ANY, real)] if len(real) > 1 else [])]
+    anything = [_several(Route(only=only), ANY, real)] if len(real) > 1 else []
+    return [*phones, *groups, *anything]
 
 
 def _several(route: Route, value: str, phones: list[Phone]) -> Several:
@@ -115,12 +122,13 @@ def _several(route: Route, value: str, phones: list[Phone]) -> Several:
     return Several(route, value, about, warning=warning, lacks=lacks)
 
 
-def choices(workspace: Workspace) -> list[Choice]:
-    """Give every living phone, oldest first. One query, and those for what limits leave.
+def choices(workspace: Workspace, permit: Permit | None = None) -> list[Choice]:
+    """Give every living phone that is permitted, oldest first. One query, and those for what limits leave.
 
     A paused phone keeps messages waiting, so it is offered only where no other could send them.
     """
-    phones = list(workspace.phones.living().defer("settings").order_by("pk"))
+    living = workspace.phones.living().defer("settings").order_by("pk")
+    phones = [phone for phone in living if permit is None or permit.may_use(phone)]
     for phone in phones:
         phone.workspace = workspace
     others = any(_can_send(phone) and not phone.is_paused for phone in phones)

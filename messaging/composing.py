@@ -16,12 +16,13 @@ from contacts.models import OptOut
 from contacts.services import stopped
 from lib import gsm
 from lib.e164 import describe
-from messaging import quiet, routing
+from messaging import permitting, quiet, routing
 from messaging.carrying import Load
 from messaging.connected import rouse
 from messaging.conversations import note_outgoing
 from messaging.media import is_linked, with_links
 from messaging.models import Attempt, Direction, Media, Message, Priority, Status
+from messaging.permitting import NotPermitted
 from messaging.routing import Route
 from phones.base import Reason
 from phones.models import Phone
@@ -36,7 +37,7 @@ class AlreadySent(Exception):
 
 
 class CannotSend(Exception):
-    """No phone can carry this message; the text says why."""
+    """No phone can carry this message, or who sends it may not; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,12 @@ def create(
     pictures, they go as links in the text.
 
     `submission` is the form's own id: the same one again raises AlreadySent and adds nothing. Raises
-    CannotSend where the route has no phone at all.
+    CannotSend where the route has no phone at all, or `by` may not send this (see permitting).
     """
+    try:
+        route = permitting.of(workspace, by).check(route, numbers)
+    except NotPermitted as refusal:
+        raise CannotSend(str(refusal)) from refusal
     now = timezone.now()
     pictures = list(media)
     wanted = send_at or now

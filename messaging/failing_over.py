@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from lib import bulk
 from lib.jobs import DEFAULT, awake, wake
-from messaging import media, routing
+from messaging import media, permitting, routing
 from messaging.carrying import Load
 from messaging.connected import rouse
 from messaging.models import IS_ROUTED, Attempt, Media, Message, Status
@@ -120,12 +120,23 @@ def move(messages: Sequence[Message], *, most: int = _MOST) -> int:
     routes: defaultdict[tuple[int, int | None], list[Message]] = defaultdict(list)
     for message in messages:
         routes[message.workspace_id, message.pool_id].append(message)
-    return sum(_move(some, most) for some in routes.values())
+    return sum(
+        _move(alike, only, most) for some in routes.values() for only, alike in _by_phones(some)
+    )
 
 
-def _move(messages: Sequence[Message], most: int) -> int:
+def _by_phones(messages: Sequence[Message]) -> list[tuple[frozenset[int] | None, list[Message]]]:
+    """Divide messages of a workspace by the phones that who sends them may use."""
+    permitted = permitting.phones_by_message(messages[0].workspace, messages)
+    alike: defaultdict[frozenset[int] | None, list[Message]] = defaultdict(list)
+    for message in messages:
+        alike[permitted[message.pk]].append(message)
+    return list(alike.items())
+
+
+def _move(messages: Sequence[Message], only: frozenset[int] | None, most: int) -> int:
     workspace, pool = messages[0].workspace, messages[0].pool
-    route = Route(pool=pool)
+    route = Route(pool=pool, only=only)
     found = routing.candidates(workspace, route)
     tried = _tried_by(messages)
     restless = _restless(messages, most)

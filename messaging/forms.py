@@ -29,6 +29,7 @@ from messaging.carrying import Load
 from messaging.choosing import Choice, Several
 from messaging.models import Direction, Status
 from messaging.moments import moment
+from messaging.permitting import Permit
 from messaging.planning import Plan
 from phones.models import Phone
 
@@ -131,10 +132,12 @@ class ComposeForm(forms.Form):
         text: str = "",
         phone: str = "",
         who: Sequence[str] = (),
+        permit: Permit | None = None,
     ) -> None:
         self.workspace = workspace
+        self.permit = permit or Permit(workspace)
         self._who = data.getlist("who") if data is not None else list(who)
-        self.offered = choosing.routes(workspace)
+        self.offered = choosing.routes(workspace, self.permit)
         initial = {
             "to": to,
             "text": text,
@@ -278,6 +281,8 @@ class ComposeForm(forms.Form):
                 "These are more than %(most)s people; one message goes to no more. Send it in parts."
             )
             raise forms.ValidationError(words % {"most": number_format(planning.MOST_PEOPLE)})
+        if refusal := self.permit.people_refusal(reading.numbers):
+            raise forms.ValidationError(refusal)
         self.cleaned_data["numbers"] = reading.numbers
         return str(self.cleaned_data["to"])
 

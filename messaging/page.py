@@ -12,6 +12,7 @@ from messaging.carrying import forbidden, obstacle
 from messaging.counting import Count, count
 from messaging.explaining import summary
 from messaging.models import Conversation, IncomingPart, Message, Status
+from messaging.permitting import Permit
 from messaging.routing import shared_by
 from messaging.threads import Picture
 from messaging.timeline import Step, steps
@@ -59,8 +60,8 @@ class Page:
         return f"{crc32(repr(told).encode()):x}"
 
 
-def build(message: Message, now: datetime) -> Page:
-    """Gather what the page of a message shows."""
+def build(message: Message, now: datetime, permit: Permit | None = None) -> Page:
+    """Gather what the page of a message shows to whom `permit` is of."""
     trail = list(message.trail.select_related("phone", "by").order_by("id"))
     reports = list(message.reports.select_related("phone").order_by("id"))
     told = steps(message, trail, reports, _parts(message))
@@ -73,7 +74,7 @@ def build(message: Message, now: datetime) -> Page:
         pictures=[Picture(item) for item in message.media.order_by("pk")],
         exchanges=_exchanges(message),
         conversation=_conversation(message),
-        elsewhere=_elsewhere(message),
+        elsewhere=_elsewhere(message, permit),
         length=count(message.text),
         shared_by=shared_by(message),
         every=_every(message, now),
@@ -97,7 +98,7 @@ def _conversation(message: Message) -> int | None:
     return mine.values_list("pk", flat=True).first()
 
 
-def _elsewhere(message: Message) -> list[Phone]:
+def _elsewhere(message: Message, permit: Permit | None) -> list[Phone]:
     if not (message.status == Status.QUEUED or message.can_resend):
         return []
     load = load_of(message)
@@ -108,6 +109,7 @@ def _elsewhere(message: Message) -> list[Phone]:
         phone
         for phone in others.order_by("pk")
         if not (obstacle(phone, load) or forbidden(phone, message.peer))
+        and (permit is None or permit.may_use(phone))
     ]
 
 

@@ -38,10 +38,14 @@ from phones.quotas import Standing
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a message may leave by: this phone, a phone of this pool, or, with neither, any phone."""
+    """What a message may leave by: this phone, a phone of this pool, or, with neither, any phone.
+
+    `only` are the ids of the phones that who sends it may use at all, None = all.
+    """
 
     phone: Phone | None = None
     pool: Pool | None = None
+    only: frozenset[int] | None = None
 
     @property
     def is_any(self) -> bool:
@@ -93,6 +97,8 @@ def candidates(workspace: Workspace, route: Route, now: datetime | None = None) 
     """
     now = now or timezone.now()
     places = _places(workspace, route)
+    if route.only is not None:
+        places = [place for place in places if place[0].pk in route.only]
     if route.phone is None:
         places = [place for place in places if not place[0].is_deleted and _sends(place[0])]
     if route.is_any:

@@ -112,6 +112,7 @@ class Reason(TextChoices):
     BAD_TEXT = "bad_text", _("Its text could not be made")
     NO_PHONE = "no_phone", _("No phone can reach this number")
     TOO_LATE = "too_late", _("Its time had passed")
+    NOT_PERMITTED = "not_permitted", _("Not among the people that the sender may write to")
 
 
 # ---- What a callback can be refused for ---------------------------------------------------------

@@ -22,7 +22,7 @@ from accounts.http import MemberRequest, sender
 from contacts.recipients import suggestions
 from contacts.services import names
 from lib import gsm
-from messaging import choosing, composing, media
+from messaging import choosing, composing, media, permitting
 from messaging.composing import AlreadySent, CannotSend, Composed
 from messaging.counting import count, patterns
 from messaging.forms import ComposeForm
@@ -42,9 +42,9 @@ def compose(request: MemberRequest) -> HttpResponseBase:
         who = [f"c{pk}" for pk in asked.getlist("contact")]
         who += [f"g{pk}" for pk in asked.getlist("group")]
         who += [f"s{pk}" for pk in asked.getlist("segment")]
-        form = ComposeForm(request.workspace, to=to, text=text, phone=phone, who=who)
+        form = _form(request, to=to, text=text, phone=phone, who=who)
         return _page(request, form)
-    form = ComposeForm(request.workspace, request.POST, request.FILES)
+    form = _form(request, request.POST, request.FILES)
     if "replace" in request.POST:
         return _page(request, _rewritten(request, text=gsm.replaceable(form.written)))
     earlier = _sent_before(request, form)
@@ -59,7 +59,7 @@ def compose(request: MemberRequest) -> HttpResponseBase:
 @sender
 def preview(request: MemberRequest) -> HttpResponse:
     """Say what would happen to a half-written message."""
-    form = ComposeForm(request.workspace, request.POST)
+    form = _form(request, request.POST)
     return render(request, "messaging/_preview.html", _planned(request, form))
 
 
@@ -67,8 +67,14 @@ def preview(request: MemberRequest) -> HttpResponse:
 @sender
 def recipients(request: MemberRequest) -> HttpResponse:
     """Suggest people and groups for the letters that were typed."""
-    found = suggestions(request.workspace, request.GET.get("q", "")[:100])
+    permit = permitting.of_member(request.membership, request.workspace)
+    found = suggestions(request.workspace, request.GET.get("q", "")[:100], permit.circles)
     return render(request, "messaging/_suggestions.html", {"suggestions": found})
+
+
+def _form(request: MemberRequest, *data: Any, **first: Any) -> ComposeForm:
+    permit = permitting.of_member(request.membership, request.workspace)
+    return ComposeForm(request.workspace, *data, permit=permit, **first)
 
 
 def _send(request: MemberRequest, form: ComposeForm) -> HttpResponseBase:
@@ -189,7 +195,7 @@ def _rewritten(request: MemberRequest, **changes: str) -> ComposeForm:
     data["submission"] = str(uuid.uuid4())
     for name, value in changes.items():
         data[name] = value
-    return ComposeForm(request.workspace, data)
+    return _form(request, data)
 
 
 def _show(messages: QuerySet[Message]) -> HttpResponseBase:

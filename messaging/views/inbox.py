@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages as notices
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -17,9 +17,9 @@ from accounts.http import MemberRequest, member, sender
 from contacts.keeping import at as contact_at
 from contacts.services import names
 from lib import gsm
-from messaging import conversations, threads
+from messaging import conversations, permitting, threads
 from messaging.answering import AnswerForm
-from messaging.composing import AlreadySent
+from messaging.composing import AlreadySent, CannotSend
 from messaging.counting import count, patterns
 from messaging.models import Conversation
 
@@ -61,7 +61,7 @@ def _thread(request: MemberRequest, pk: int) -> HttpResponse:
         return render(request, "messaging/_bubbles.html", {"thread": shown, "here": here})
     if before is None:
         conversations.mark_read(here, shown.messages)
-    return _page(request, here, shown, AnswerForm(here))
+    return _page(request, here, shown, _form(request, here))
 
 
 def _news(request: MemberRequest, here: Conversation, since: int) -> HttpResponse:
@@ -83,7 +83,7 @@ def _news(request: MemberRequest, here: Conversation, since: int) -> HttpRespons
 @sender
 def _answer(request: MemberRequest, pk: int) -> HttpResponseBase:
     here = _conversation(request, pk)
-    form = AnswerForm(here, request.POST)
+    form = _form(request, here, request.POST)
     if "replace" in request.POST:
         plain = gsm.replaceable(form.written)
         return _page(request, here, threads.thread(here), _again(request, here, text=plain))
@@ -98,8 +98,12 @@ def _answer(request: MemberRequest, pk: int) -> HttpResponseBase:
     if not form.is_valid():
         return _page(request, here, threads.thread(here), form, status=422)
     # The other half of a double click may win; its message is this one.
-    with suppress(AlreadySent):
-        form.send(by=request.user)
+    try:
+        with suppress(AlreadySent):
+            form.send(by=request.user)
+    except CannotSend as refusal:
+        form.add_error(None, str(refusal))
+        return _page(request, here, threads.thread(here), form, status=422)
     return redirect("conversation", pk=pk)
 
 
@@ -109,7 +113,12 @@ def _again(request: MemberRequest, here: Conversation, **changes: str) -> Answer
     data["submission"] = str(uuid.uuid4())
     for name, value in changes.items():
         data[name] = value
-    return AnswerForm(here, data)
+    return _form(request, here, data)
+
+
+def _form(request: MemberRequest, here: Conversation, data: QueryDict | None = None) -> AnswerForm:
+    permit = permitting.of_member(request.membership, request.workspace)
+    return AnswerForm(here, data, permit=permit)
 
 
 @require_POST

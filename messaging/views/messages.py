@@ -19,7 +19,7 @@ from accounts.http import MemberRequest, member, sender
 from accounts.site import keep_days
 from contacts.keeping import at
 from contacts.services import names
-from messaging import actions, page
+from messaging import actions, page, permitting
 from messaging.composing import CannotSend
 from messaging.forms import FilterForm
 from messaging.models import Message, Status
@@ -120,7 +120,8 @@ def _to_list(request: MemberRequest) -> HttpResponseBase:
 @member
 def message(request: MemberRequest, pk: int) -> HttpResponse:
     """Show one message and why it is where it is. It refreshes itself until nothing can change."""
-    shown = page.build(_message(request, pk), timezone.now())
+    permit = permitting.of_member(request.membership, request.workspace)
+    shown = page.build(_message(request, pk), timezone.now(), permit)
     contact = at(request.workspace.pk, shown.message.peer)
     known = {contact.number: contact.name} if contact and contact.name else {}
     context = {"page": shown, "contact": contact, "names": known}
