@@ -13,7 +13,7 @@ from accounts.models import User
 from campaigns import sheets, steering
 from campaigns.models import Campaign, Sheet, State
 from campaigns.steering import Refused
-from messaging import media
+from messaging import media, permitting
 from messaging.models import Media
 
 
@@ -22,7 +22,9 @@ def keep(campaign: Campaign, changes: dict[str, Any], by: User) -> Campaign:
 
     Raises Refused where it is no draft any more, or not the version that was read.
     """
+    limits = permitting.of(campaign.workspace, by, kept=campaign.limits).limits.dump()
     if campaign.pk is None:
+        changes = {**changes, "limits": limits}
         return steering.create(campaign.workspace, by, submission=campaign.submission, **changes)
     with transaction.atomic():
         same = Campaign.objects.select_for_update().filter(
@@ -30,7 +32,9 @@ def keep(campaign: Campaign, changes: dict[str, Any], by: User) -> Campaign:
         )
         if not same.exists():
             raise Refused(_("This is no draft any more, or it was changed elsewhere meanwhile."))
-        steering.save(campaign, **changes)
+        # What recurs keeps the limits of who let it run.
+        recurs = campaign.is_pattern and campaign.repeats.started_at  # type: ignore[attr-defined]
+        steering.save(campaign, **changes, **({} if recurs else {"limits": limits}))
     return campaign
 
 

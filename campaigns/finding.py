@@ -9,7 +9,7 @@ from django.db.models import BooleanField, F, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from accounts.models import Workspace
-from campaigns.models import Campaign, Recurrence, State, Tag
+from campaigns.models import Approval, Campaign, Recurrence, State, Tag
 from campaigns.recurring import without_patterns
 from lib.words import fold
 
@@ -30,7 +30,9 @@ class Wanted:
 
 def find(workspace: Workspace, wanted: Wanted) -> QuerySet[Campaign]:
     """Give the campaigns that somebody wants to see, newest first, not yet cut; no patterns."""
-    found = without_patterns(Campaign.objects.filter(workspace=workspace))
+    found = Campaign.objects.filter(workspace=workspace)
+    # What recurs is asked for again once it was changed.
+    found = found if wanted.state == State.ASKED else without_patterns(found)
     if wanted.state:
         found = found.filter(state=wanted.state)
     if wanted.tag:
@@ -71,6 +73,18 @@ def leaves_at(item: Campaign | Recurrence) -> datetime:
     at = item.next_at if isinstance(item, Recurrence) else item.send_at
     assert at
     return at
+
+
+def asked(workspace: Workspace, most: int) -> list[Approval]:
+    """Give the requests that wait for an answer, the oldest first. One query."""
+    waiting = Approval.objects.filter(
+        answer=Approval.Answer.OPEN, campaign__workspace=workspace, campaign__state=State.ASKED
+    )
+    related = waiting.select_related("campaign", "asked_by")
+    found = related.defer(
+        "campaign__text", "campaign__numbers", "campaign__without_numbers", "campaign__plan"
+    )
+    return list(found.order_by("pk")[:most])
 
 
 def stopped(workspace: Workspace, most: int) -> list[Campaign]:

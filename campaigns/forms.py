@@ -23,6 +23,7 @@ from lib import e164
 from messaging import choosing, media, planning
 from messaging.carrying import Load
 from messaging.choosing import Choice, Several
+from messaging.permitting import Permit
 from phones.models import Phone, Pool
 
 # Characters of a text before its fields are filled in, of a pasted list, and numbers of that.
@@ -61,9 +62,12 @@ class DraftForm(forms.Form):
         campaign: Campaign,
         data: MultiValueDict[str, Any] | None = None,
         files: MultiValueDict[str, UploadedFile[Any]] | None = None,
+        *,
+        permit: Permit | None = None,
     ) -> None:
         self.campaign = campaign
         self.workspace = campaign.workspace
+        self.permit = permit or Permit(campaign.workspace)
         super().__init__(data, files, initial=_initial(campaign))
         self._who = data.getlist("who") if data is not None else campaign.who
         self._without = data.getlist("without") if data is not None else campaign.without
@@ -99,7 +103,7 @@ class DraftForm(forms.Form):
 
     @cached_property
     def offered(self) -> list[Choice | Several]:
-        return choosing.routes(self.workspace)
+        return choosing.routes(self.workspace, self.permit)
 
     @property
     def lines(self) -> list[tuple[Choice | Several, list[str]]]:

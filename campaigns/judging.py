@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db.models import prefetch_related_objects
 
+from accounts.limits import Limits
 from accounts.models import Workspace
 from campaigns import sources, texts
 from campaigns.fields import workspace_values
@@ -27,6 +28,7 @@ from messaging import routing
 from messaging.carrying import Load
 from messaging.composing import why_not
 from messaging.media import with_links
+from messaging.permitting import Permit
 from messaging.routing import Route
 from phones.base import Reason
 
@@ -47,12 +49,18 @@ class Judged:
     is_excluded: bool = False
 
 
+def permit_of(campaign: Campaign) -> Permit:
+    """Give what may be sent of a campaign, by the limits that it keeps."""
+    return Permit(campaign.workspace, Limits.read(campaign.limits))
+
+
 class Judge:
     """Judges recipients of one campaign. Raises texts.Bad where its text cannot be read at all."""
 
     def __init__(self, campaign: Campaign) -> None:
         self.campaign = campaign
-        self.route = self.route_of(campaign)
+        self.permit = permit_of(campaign)
+        self.route = self.permit.narrowed(self.route_of(campaign))
         self.clocks = Clocks(campaign)
         self._compiled = texts.compiled(campaign.text)
         self._fields = keeping.fields_of(campaign.workspace) if self._compiled.fields else []
@@ -70,8 +78,8 @@ class Judge:
 
     @staticmethod
     def route_of(campaign: Campaign) -> Route:
-        """Give through what a campaign goes."""
-        return Route(campaign.phone, campaign.pool)
+        """Give through what a campaign goes: no phone that who sends it may not use."""
+        return permit_of(campaign).narrowed(Route(campaign.phone, campaign.pool))
 
     def load(self, text: str) -> Load:
         """Give what a phone must carry."""
@@ -86,13 +94,20 @@ class Judge:
             prefetch_related_objects(people, "tags")
         excluded = sources.excluded(self.campaign, numbers)
         stops = stopped(workspace, numbers)
-        judged = [self._judge(recipient, excluded, stops) for recipient in recipients]
+        outside = self.permit.outside(numbers)
+        judged = [self._judge(recipient, excluded, stops, outside) for recipient in recipients]
         return [self._in_time(item) for item in self._with_reach(workspace, judged)]
 
     def one(self, recipient: Recipient) -> Judged:
         return self([recipient])[0]
 
-    def _judge(self, recipient: Recipient, excluded: set[str], stops: dict[str, str]) -> Judged:
+    def _judge(
+        self,
+        recipient: Recipient,
+        excluded: set[str],
+        stops: dict[str, str],
+        outside: set[str],
+    ) -> Judged:
         text, missing, words = self._text(recipient)
         length = self._measure(text)
         reason = Reason.NONE
@@ -100,6 +115,8 @@ class Judge:
             reason = Reason.NOT_A_NUMBER
         elif recipient.number in stops:
             reason = why_not(stops[recipient.number])
+        elif recipient.number in outside:
+            reason = Reason.NOT_PERMITTED
         elif recipient.kind == Kind.LANDLINE:
             reason = Reason.LANDLINE
         elif words:

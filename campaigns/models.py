@@ -17,9 +17,11 @@ from phones.models import Phone, Pool
 
 
 class State(models.TextChoices):
-    """Where a campaign is. A draft becomes scheduled or runs; a pause ends in one of the others."""
+    """Where a campaign is. A draft becomes scheduled or runs, perhaps once it was approved; a pause ends in
+    one of the others."""
 
     DRAFT = "draft", _("Draft")
+    ASKED = "asked", pgettext_lazy("campaign", "To approve")
     SCHEDULED = "scheduled", _("Scheduled")
     RUNNING = "running", _("Running")
     PAUSED = "paused", _("Paused")
@@ -28,7 +30,7 @@ class State(models.TextChoices):
 
 
 # Nobody has been written to yet, and everything may still be changed.
-EDITABLE = (State.DRAFT, State.SCHEDULED)
+EDITABLE = (State.DRAFT, State.ASKED, State.SCHEDULED)
 # Something may still leave.
 LIVE = (State.RUNNING, State.PAUSED)
 ENDED = (State.DONE, State.CANCELLED)
@@ -104,6 +106,7 @@ class Campaign(models.Model):
     `only` is a rule (contacts.rules.tree) that whoever it reaches must fulfil besides: people without a
     contact fulfil none. A run of something recurring knows its `recurrence` and for which `occurrence`
     it was made; what all runs are copied from is a campaign too, and stays a draft (see is_pattern).
+    `limits` are those of who checks or sends it (accounts.limits), as they were then: they hold to the end.
 
     Expansion makes a message of each recipient; `step` is the place in the list of sources and `after`
     the last id, line or number of it that is done, in the same transaction as its messages. `expected` is
@@ -162,6 +165,7 @@ class Campaign(models.Model):
     updated_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     started_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    limits = models.JSONField(default=dict, blank=True)
     expanded_at = models.DateTimeField(null=True, blank=True)
     fed_at = models.DateTimeField(null=True, blank=True)
     missed_before = models.DateTimeField(null=True, blank=True)
@@ -191,6 +195,11 @@ class Campaign(models.Model):
                 fields=["id"],
                 condition=models.Q(state__in=["running", "paused"]),
                 name="campaign_live",
+            ),
+            models.Index(
+                fields=["workspace", "id"],
+                condition=models.Q(state="asked"),
+                name="campaign_asked",
             ),
         ]
 
@@ -227,6 +236,40 @@ class Campaign(models.Model):
     def priority(self) -> Priority:
         """Say what its messages overtake: nothing, unless it is urgent."""
         return Priority.URGENT if self.urgent else Priority.BULK
+
+
+class Approval(models.Model):
+    """A request to let a campaign leave, and what somebody answered. `version` is its `updated_at` then.
+
+    One that is open has no `answer`; its campaign is ASKED meanwhile. The pattern of something that recurs is
+    approved for all of its runs.
+    """
+
+    class Answer(models.TextChoices):
+        OPEN = "", pgettext_lazy("request", "Open")
+        APPROVED = "approved", pgettext_lazy("request", "Approved")
+        RETURNED = "returned", pgettext_lazy("request", "Sent back")
+        TAKEN_BACK = "taken_back", pgettext_lazy("request", "Taken back")
+
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="approvals")
+    asked_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    asked_at = models.DateTimeField(default=timezone.now)
+    version = models.DateTimeField()
+    answer = models.CharField(max_length=10, choices=Answer.choices, blank=True)
+    answered_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    answered_at = models.DateTimeField(null=True, blank=True)
+    remark = models.CharField(max_length=1000, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign"], condition=models.Q(answer=""), name="one_open_request"
+            )
+        ]
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id} {self.answer or 'open'}"
 
 
 class RecurrenceQuerySet(models.QuerySet["Recurrence"]):

@@ -12,12 +12,12 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from campaigns.breakdown import LEFT
+from campaigns.judging import Judge
 from campaigns.models import Campaign, State, Tally
 from campaigns.tallying import Figures
 from messaging import routing
 from messaging.carrying import Load
 from messaging.models import Message, Status
-from messaging.routing import Route
 
 _MINUTE = timedelta(minutes=1)
 # Bars of the chart at most; for how long minutes are known apart (see tallying).
@@ -140,7 +140,7 @@ def held_up(campaign: Campaign, now: datetime) -> str:
     if message is None or campaign.state != State.RUNNING:
         return ""
     load = Load(message.text, picture=campaign.has_picture, flash=message.flash)
-    route = Route(campaign.phone, campaign.pool)
+    route = Judge.route_of(campaign)
     next_one = (message.pk, message.peer, load)
     assigned = routing.assign(campaign.workspace, route, [next_one])[message.pk]
     return "" if assigned.phone else routing.waiting_words(assigned)

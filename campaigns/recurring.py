@@ -26,11 +26,12 @@ from django.utils.translation import gettext as _
 from accounts.features import Feature, is_on
 from accounts.models import User
 from campaigns import rhythms, steering, when
-from campaigns.models import Campaign, Recurrence, SkippedRun, State
+from campaigns.models import Approval, Campaign, Recurrence, SkippedRun, State
 from campaigns.rhythms import Rhythm
 from contacts.models import Field, FieldType
 from contacts.rules import compiling, tree
 from contacts.rules.tree import Question
+from messaging import permitting
 
 logger = logging.getLogger(__name__)
 
@@ -96,13 +97,54 @@ def arrange(
             return Recurrence.objects.create(
                 workspace=campaign.workspace, pattern=campaign, created_by=by, **said
             )
+        if (
+            recurrence.phase == Recurrence.Phase.ACTIVE
+            and steering.may_go_on(campaign, by).must_ask
+        ):
+            words = _("Its runs were approved as they are. Pause it, change it, then ask again.")
+            raise steering.Refused(words)
+        if any(getattr(recurrence, name) != value for name, value in said.items()):
+            _as_new(campaign)
         for name, value in said.items():
             setattr(recurrence, name, value)
         if recurrence.phase == Recurrence.Phase.ACTIVE:
+            _vouch(recurrence, by)
             _aim(recurrence, timezone.now())
         recurrence.save(update_fields=[*said, "next_at", "make_at", "ended_at"])
         _cancel([run for run in _waiting(recurrence) if not _fits(rhythm, run.occurrence)], by)
     return recurrence
+
+
+def _as_new(campaign: Campaign) -> None:
+    """Let a pattern be another version: what was checked and approved went by other days."""
+    campaign.updated_at = steering.version_after(campaign)
+    Campaign.objects.filter(pk=campaign.pk).update(updated_at=campaign.updated_at)
+
+
+def _settled(recurrence: Recurrence) -> Campaign:
+    """Give the pattern. Raises Refused while it waits for approval."""
+    if recurrence.pattern.state == State.ASKED:
+        raise steering.Refused(_("It waits for approval: answer the request, or take it back."))
+    return recurrence.pattern
+
+
+def _vouch(recurrence: Recurrence, by: User | None) -> None:
+    """See that what has to be approved is: who may approve it does so by letting it run. Raises Refused."""
+    pattern, sender = recurrence.pattern, recurrence.created_by
+    permit = permitting.of(recurrence.workspace, sender, kept=pattern.limits)
+    if not permit.must_ask or steering.is_approved(pattern):
+        return
+    membership = recurrence.workspace.memberships.filter(user=by).first() if by else None
+    if by is None or membership is None or not membership.may_manage or by == sender:
+        raise steering.NeedsApproval(permitting.must_ask_words())
+    Approval.objects.create(
+        campaign=pattern,
+        asked_by=sender,
+        version=pattern.updated_at,
+        answer=Approval.Answer.APPROVED,
+        answered_by=by,
+        answered_at=timezone.now(),
+    )
 
 
 def _waiting(recurrence: Recurrence) -> QuerySet[Campaign]:
@@ -124,7 +166,12 @@ def _cancel(runs: Iterable[Campaign], by: User | None) -> None:
 
 
 def begin(recurrence: Recurrence, by: User | None) -> None:
-    """Let it run from now on. Raises Refused."""
+    """Let it run from now on, within the limits of `by`. Raises Refused."""
+    pattern = _settled(recurrence)
+    permit = permitting.of(recurrence.workspace, by, kept=pattern.limits)
+    if permit.must_ask and not steering.is_approved(pattern):
+        raise steering.NeedsApproval(permitting.must_ask_words())
+    pattern.limits = permit.limits.dump()
     if problems := steering.obstacles(recurrence.pattern):
         raise steering.Refused(problems[0])
     now = timezone.now()
@@ -138,6 +185,7 @@ def begin(recurrence: Recurrence, by: User | None) -> None:
     ):
         recurrence.refresh_from_db()
         raise steering.Refused(_("It runs already."))
+    Campaign.objects.filter(pk=pattern.pk).update(limits=pattern.limits)
     recurrence.refresh_from_db()
 
 
@@ -151,8 +199,19 @@ def pause(recurrence: Recurrence, problem: str = "") -> None:
     recurrence.refresh_from_db()
 
 
-def resume(recurrence: Recurrence) -> None:
-    """Go on with the next run; those that fell into the pause are left out. Raises Refused."""
+def resume(recurrence: Recurrence, by: User | None) -> None:
+    """Go on with the next run; those that fell into the pause are left out. Raises Refused.
+
+    It goes on within the limits of who let it run, whoever resumes it.
+    """
+    pattern = _settled(recurrence)
+    if by is None or by != recurrence.created_by:
+        steering.may_go_on(pattern, by)
+    else:
+        permit = permitting.of(recurrence.workspace, by, kept=pattern.limits)
+        pattern.limits = permit.limits.dump()
+        Campaign.objects.filter(pk=pattern.pk).update(limits=pattern.limits)
+    _vouch(recurrence, by)
     if problems := steering.obstacles(recurrence.pattern):
         raise steering.Refused(problems[0])
     _aim(recurrence, timezone.now())
@@ -253,6 +312,7 @@ def _copy(recurrence: Recurrence, occurrence: datetime, by: User | None) -> Camp
         send_at=occurrence,
         time_zone=recurrence.zone,
         only=_only(recurrence, occurrence),
+        limits=recurrence.pattern.limits,
     )
 
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.features import Feature, is_on
-from campaigns import alerting, steering
+from campaigns import alerting, approving, steering
 from campaigns.alerting import spoken_to
 from campaigns.models import Campaign, State
 from campaigns.when import is_too_late, starts_at
@@ -39,7 +39,7 @@ def start_due(now: datetime | None = None) -> int:
     waiting = waiting.exclude(recurrence__paused_at__isnull=False)
     waiting = waiting.filter(workspace__archived_at=None)
     started = 0
-    related = ("workspace", "created_by", "started_by", "sheet", "recurrence")
+    related = ("workspace", "created_by", "started_by", "sheet", "recurrence__created_by")
     for campaign in waiting.select_related(*related):
         begins = starts_at(campaign)
         if campaign.send_at and begins and begins <= now:
@@ -73,7 +73,12 @@ def _start(campaign: Campaign, due: datetime, now: datetime) -> bool:
         _give_up(campaign, due, now, _("A later run leaves in its place."))
         return False
     try:
-        steering.start(campaign, campaign.started_by)
+        try:
+            steering.start(campaign, campaign.started_by)
+        except steering.NeedsApproval:
+            # Since it was scheduled, they may send only what was approved: it is asked for now.
+            approving.ask(campaign, steering.sender_of(campaign))
+            return False
     except steering.Refused as refusal:
         # Unless somebody has changed it in this very moment: then the next look decides.
         same = Campaign.objects.filter(pk=campaign.pk, updated_at=campaign.updated_at)

@@ -10,7 +10,7 @@ import re
 import time
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import OperationalError, transaction
@@ -19,19 +19,21 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
+from accounts.limits import Limits
 from accounts.models import User, Workspace
 from campaigns import expanding, rehearsing, sources, texts, when
 from campaigns.fields import offered
-from campaigns.judging import Judge
-from campaigns.models import EDITABLE, ENDED, LIVE, Campaign, Recurrence, State
+from campaigns.judging import Judge, permit_of
+from campaigns.models import EDITABLE, ENDED, LIVE, Approval, Campaign, Recurrence, State
 from campaigns.sources import Place, Recipient
 from contacts.models import Contact
 from lib.e164 import describe
 from lib.jobs import DEFAULT, awake, wake
-from messaging import composing, routing
+from messaging import composing, permitting, routing
 from messaging.composing import Composed
 from messaging.media import without_links
 from messaging.models import Attempt, Media, Message, Segment, Status
+from messaging.permitting import NotPermitted, Permit
 from phones.base import Reason
 
 # Messages of one transaction; seconds of one run; tries of a change that met another.
@@ -54,6 +56,10 @@ class Refused(Exception):
     """It cannot be done now; the text says why, and what to do."""
 
 
+class NeedsApproval(Refused):
+    """Who sends it must have it approved first."""
+
+
 # ---- Writing ------------------------------------------------------------------------------------
 
 
@@ -74,12 +80,12 @@ def save(campaign: Campaign, **fields: Any) -> None:
         return
     if campaign.pk and Recurrence.objects.running().filter(pattern=campaign).exists():
         raise Refused(_("Its runs are copied from this: pause it before you change it."))
-    # A clock may step back: two saves must never look like one.
-    now = max(timezone.now(), campaign.updated_at + timedelta(microseconds=1))
-    void: dict[str, Any] = {"updated_at": now, "plan": {}, "planned_at": None, "lease_until": None}
+    void = _void(campaign)
     if changed == ["name"]:
-        void = {"updated_at": now} if not campaign.lease_until else {}
-    still = Campaign.objects.filter(pk=campaign.pk, state__in=EDITABLE)
+        void = {"updated_at": void["updated_at"]} if not campaign.lease_until else {}
+    if campaign.pk and campaign.state == State.ASKED:
+        raise Refused(_("It waits for approval: take the request back before you change it."))
+    still = Campaign.objects.filter(pk=campaign.pk, state__in=[State.DRAFT, State.SCHEDULED])
     if not still.update(**(fields | void)):
         raise Refused(
             _("This campaign has begun, and cannot be changed any more. Copy it instead.")
@@ -90,10 +96,38 @@ def save(campaign: Campaign, **fields: Any) -> None:
 
 def forget_plan(campaign: Campaign) -> None:
     """Let a draft be rehearsed anew: what decides whom it reaches was changed beside it."""
-    now = max(timezone.now(), campaign.updated_at + timedelta(microseconds=1))
-    void: dict[str, Any] = {"updated_at": now, "plan": {}, "planned_at": None, "lease_until": None}
+    void = _void(campaign)
     if Campaign.objects.filter(pk=campaign.pk, state__in=EDITABLE).update(**void):
         for name, value in void.items():
+            setattr(campaign, name, value)
+
+
+def _void(campaign: Campaign) -> dict[str, Any]:
+    """Give the fields of a new version: nothing is rehearsed, and nothing approved, of it."""
+    return {
+        "updated_at": version_after(campaign),
+        "plan": {},
+        "planned_at": None,
+        "lease_until": None,
+    }
+
+
+def version_after(campaign: Campaign) -> datetime:
+    """Give the time of a change. A clock may step back: two changes must never look like one."""
+    return max(timezone.now(), campaign.updated_at + timedelta(microseconds=1))
+
+
+def hold_to(campaign: Campaign, limits: Limits) -> None:
+    """Let a campaign that has not begun keep the limits of who is to send it.
+
+    What was rehearsed under other limits is void.
+    """
+    kept = limits.dump()
+    if campaign.limits == kept:
+        return
+    fields = {"limits": kept, **_void(campaign)}
+    if Campaign.objects.filter(pk=campaign.pk, state__in=EDITABLE).update(**fields):
+        for name, value in fields.items():
             setattr(campaign, name, value)
 
 
@@ -135,7 +169,11 @@ def obstacles(campaign: Campaign) -> list[str]:
     problems = texts.problems(campaign.text, known)
     found += [_said(problem) for problem in problems if problem.is_error]
     found += sources.broken(campaign)
-    if not has_phone(campaign):
+    phone = campaign.phone
+    if phone and not permit_of(campaign).may_use(phone):
+        words = _("Its sender may not send through %(phone)s. Choose another phone.")
+        found.append(words % {"phone": phone})
+    elif not has_phone(campaign):
         found.append(_("There is no phone that could send this. Add one, or choose another one."))
     return found
 
@@ -152,14 +190,28 @@ def has_phone(campaign: Campaign) -> bool:
 
 
 def start(campaign: Campaign, by: User | None) -> None:
-    """Let a campaign begin, now or at its time. Raises Refused."""
+    """Let a campaign begin, now or at its time, within the limits of who sends it. Raises Refused.
+
+    Those are the limits as they are at this moment: of `by`, or, where it begins by itself, of who scheduled
+    it or let it recur. They stay with it from then on.
+    """
     if campaign.is_pattern:
         raise Refused(_("This one recurs: its runs leave by themselves."))
+    sender = by or sender_of(campaign)
+    permit = permitting.of(campaign.workspace, sender, kept=campaign.limits)
+    campaign.limits = permit.limits.dump()
+    if (permit.must_ask or campaign.state == State.ASKED) and not is_approved(campaign):
+        raise NeedsApproval(permitting.must_ask_words())
     if problems := obstacles(campaign):
         raise Refused(problems[0])
     at = when.starts_at(campaign)
     now = timezone.now()
-    changes: dict[str, Any] = {"started_by": by, "problem": "", "lease_until": None}
+    changes: dict[str, Any] = {
+        "started_by": by,
+        "limits": campaign.limits,
+        "problem": "",
+        "lease_until": None,
+    }
     if at and at > now:
         changes["state"] = State.SCHEDULED
     else:
@@ -174,9 +226,43 @@ def start(campaign: Campaign, by: User | None) -> None:
         wake(expanding.run, campaign.pk, queue=DEFAULT)
 
 
-def unschedule(campaign: Campaign) -> None:
-    """Make a draft of a campaign that waits for its time. Raises Refused."""
-    _change(campaign, [State.SCHEDULED], State.DRAFT)
+def sender_of(campaign: Campaign) -> User | None:
+    """Give who answers for what leaves by itself: who scheduled it, or let it recur."""
+    run_of = campaign.recurrence
+    return campaign.started_by or (run_of.created_by if run_of else None)
+
+
+def is_approved(campaign: Campaign) -> bool:
+    """Say whether somebody approved this very version, or what this is a run of."""
+    approved = Approval.objects.filter(answer=Approval.Answer.APPROVED)
+    if approved.filter(campaign=campaign, version=campaign.updated_at).exists():
+        return True
+    run_of = campaign.recurrence
+    # One that was taken out of its row, to be changed, is something of its own.
+    if run_of is None or campaign.state != State.SCHEDULED:
+        return False
+    return approved.filter(campaign=run_of.pattern_id, version=run_of.pattern.updated_at).exists()
+
+
+def may_go_on(campaign: Campaign, by: User | None) -> Permit:
+    """Give what `by` may send, where that holds all that a campaign may. Raises Refused."""
+    try:
+        permit = permitting.of(campaign.workspace, by)
+    except NotPermitted as refusal:
+        raise Refused(str(refusal)) from refusal
+    if permit.limits and campaign.limits != permit.limits.dump():
+        words = _("This goes beyond what you may send. Ask an administrator to do it.")
+        raise Refused(words)
+    return permit
+
+
+def unschedule(campaign: Campaign, by: User | None = None) -> None:
+    """Make a draft of a campaign that waits for its time, or to be approved. Raises Refused."""
+    with transaction.atomic():
+        _change(campaign, [State.SCHEDULED, State.ASKED], State.DRAFT)
+        Approval.objects.filter(campaign=campaign, answer=Approval.Answer.OPEN).update(
+            answer=Approval.Answer.TAKEN_BACK, answered_by=by, answered_at=timezone.now()
+        )
 
 
 # ---- Holding ------------------------------------------------------------------------------------
@@ -187,8 +273,9 @@ def pause(campaign: Campaign, problem: str = "") -> None:
     _stop(campaign, [State.RUNNING], State.PAUSED, problem=problem)
 
 
-def resume(campaign: Campaign) -> None:
+def resume(campaign: Campaign, by: User | None) -> None:
     """Go on after a pause. Raises Refused."""
+    may_go_on(campaign, by)
     _change(
         campaign, [State.PAUSED], State.RUNNING, problem="", lease_until=None, fed_at=timezone.now()
     )
@@ -248,6 +335,7 @@ def failures(campaign: Campaign, reasons: Sequence[str] = RETRIABLE) -> QuerySet
 
 def retry(campaign: Campaign, reasons: Sequence[str], by: User | None) -> None:
     """Send once more what failed for one of these reasons. Raises Refused."""
+    may_go_on(campaign, by)
     wanted = [str(reason) for reason in reasons if reason in RETRIABLE]
     if not failures(campaign, wanted).exists():
         raise Refused(_("There is nothing left that could be tried again."))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from campaigns.views import (
+    approving,
     checking,
     failing,
     lists,
@@ -33,6 +34,9 @@ urlpatterns = [
     path("campaigns/<int:pk>/check/", checking.check, name="campaign_check"),
     path("campaigns/<int:pk>/check/left-out/", checking.left_out, name="campaign_left_out"),
     path("campaigns/<int:pk>/start/", checking.start, name="campaign_start"),
+    path("campaigns/<int:pk>/ask/", approving.ask, name="campaign_ask"),
+    path("campaigns/<int:pk>/approve/", approving.approve, name="campaign_approve"),
+    path("campaigns/<int:pk>/return/", approving.give_back, name="campaign_return"),
     path("campaigns/<int:pk>/export/", showing.export, name="campaign_export"),
     path("campaigns/<int:pk>/pause/", steering.pause, name="campaign_pause"),
     path("campaigns/<int:pk>/resume/", steering.resume, name="campaign_resume"),

@@ -17,7 +17,7 @@ from django.db.models import Count, Max
 from accounts.features import Feature, is_on
 from accounts.models import Workspace
 from campaigns import finding
-from campaigns.models import Campaign, Recurrence
+from campaigns.models import Approval, Campaign, Recurrence
 from lib.jobs import QueueDown
 from messaging.activity import LEFT, by_quarter, has_sent, within
 from messaging.models import Conversation, Message, Status
@@ -112,6 +112,7 @@ class Overview:
     unknown: int
     planned: list[Planned]
     stopped: list[Campaign]
+    asked: list[Approval]
     conversations: list[Conversation]
 
     @property
@@ -142,8 +143,8 @@ class Overview:
         return self.now + timedelta(seconds=seconds) if seconds >= 60 else None
 
 
-def overview(workspace: Workspace, now: datetime) -> Overview:
-    """Look at the workspace as it is `now`, by its own calendar."""
+def overview(workspace: Workspace, now: datetime, *, may_approve: bool = False) -> Overview:
+    """Look at the workspace as it is `now`, by its own calendar; at requests for who may answer them."""
     days = _days(zone_of(workspace), now)
     counts = by_quarter(workspace, days[0][0], days[-1][1])
     by_day = [within(counts, *span) for span in days]
@@ -163,6 +164,9 @@ def overview(workspace: Workspace, now: datetime) -> Overview:
         unknown=workspace.messages.filter(status=Status.UNKNOWN)[:_MOST].count(),
         planned=_planned(workspace, now),
         stopped=finding.stopped(workspace, _STOPPED) if is_on(Feature.CAMPAIGNS) else [],
+        asked=finding.asked(workspace, _STOPPED)
+        if may_approve and is_on(Feature.CAMPAIGNS)
+        else [],
         conversations=_conversations(workspace),
     )
 

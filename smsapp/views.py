@@ -26,7 +26,8 @@ logger = logging.getLogger(__name__)
 @member
 @require_GET
 def home(request: MemberRequest) -> HttpResponse:
-    shown = overview(request.workspace, timezone.now())
+    may_approve = request.membership.may_manage
+    shown = overview(request.workspace, timezone.now(), may_approve=may_approve)
     peers = [talk.peer for talk in shown.conversations]
     peers += [planned.first.peer for planned in shown.planned if planned.first]
     known = names(request.workspace.pk, peers)

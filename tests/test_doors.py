@@ -79,6 +79,7 @@ MEMBER = {
 SHOWN_ELSEWHERE = {"file", "phone_binds"}
 # For those who may send.
 SENDER = {
+    "campaign_ask",
     "campaign_cancel", "campaign_check", "campaign_delete", "campaign_duplicate", "campaign_edit",
     "campaign_export", "campaign_left_out", "campaign_new", "campaign_pause", "campaign_preview",
     "campaign_resume", "campaign_retry", "campaign_start", "campaign_when", "campaign_write",
@@ -93,8 +94,8 @@ SENDER = {
 }  # fmt: skip
 # For those who manage the workspace.
 MANAGER = {
-    "activity", "campaigntag_delete", "carrier_add", "carrier_import", "carrier_remove", "contact_data",
-    "contact_delete",
+    "activity", "campaign_approve", "campaign_return", "campaigntag_delete", "carrier_add",
+    "carrier_import", "carrier_remove", "contact_data", "contact_delete",
     "contact_erase", "contacts_duplicates", "contacts_export", "contacts_merge", "field_add",
     "field_delete", "field_edit", "fields", "group_delete", "import", "import_add", "import_back",
     "import_check", "import_delete", "import_rejected", "import_shape", "import_start", "import_stop",

@@ -23,6 +23,7 @@ register = template.Library()
 # What stands before a state's word, and its colour; "" is grey.
 _CHIPS = {
     State.DRAFT: ("pencil", ""),
+    State.ASKED: ("clipboard-check", "is-amber"),
     State.SCHEDULED: ("calendar", ""),
     State.RUNNING: ("loader-2", "is-blue"),
     State.PAUSED: ("player-pause", "is-amber"),

@@ -19,17 +19,18 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts import activity
 from accounts.http import MemberRequest, sender
 from accounts.places import countries
-from campaigns import birthdays, previewing, recurring, rehearsing, rhythms, steering, texts
+from campaigns import approving, birthdays, previewing, recurring, rehearsing, rhythms, steering, texts
 from campaigns.birthdays import Expected
 from campaigns.forms import version
 from campaigns.judging import Judge
-from campaigns.models import Campaign, State
+from campaigns.models import Approval, Campaign, State
 from campaigns.steering import Refused
 from campaigns.views.finding import find, recurrence_of
 from contacts.importing.reading import Unreadable
 from lib import money
-from messaging import carrying, quiet, routing
+from messaging import carrying, permitting, quiet, routing
 from messaging.moments import moment
+from messaging.permitting import Permit
 from messaging.planning import duration
 from messaging.routing import Candidate
 from phones.base import Reason
@@ -53,8 +54,11 @@ class Out:
 def check(request: MemberRequest, pk: int) -> HttpResponseBase:
     """Show what would happen; while that is found out, the page asks for news by itself."""
     here = find(request, pk)
-    if here.state != State.DRAFT:
+    if here.state not in (State.DRAFT, State.ASKED):
         return redirect("campaign", pk=pk)
+    asked = approving.open_request(here) if here.state == State.ASKED else None
+    mine = permitting.of_member(request.membership, request.workspace)
+    _hold(here, asked, mine)
     blockers = steering.obstacles(here)
     if not blockers:
         steering.check(here)
@@ -62,7 +66,15 @@ def check(request: MemberRequest, pk: int) -> HttpResponseBase:
     if runs:
         # Of those whose day it is, only the next ones get it.
         here.plan |= runs[0].figures
-    shown = _shown(here, blockers) | {"recurrence": recurrence_of(here), "runs": runs}
+    shown = _shown(here, blockers) | {
+        "recurrence": recurrence_of(here),
+        "runs": runs,
+        "asked": asked,
+        "must_ask": mine.must_ask and not steering.is_approved(here),
+        "may_approve": asked and request.membership.may_manage and asked.asked_by != request.user,
+        "has_passed": approving.has_passed(here),
+        "zone": timezone.get_current_timezone_name().replace("_", " "),
+    }
     template = "_check" if request.htmx else "check"
     return render(request, f"campaigns/{template}.html", shown)
 
@@ -79,6 +91,16 @@ def _next_runs(here: Campaign) -> list[Expected]:
     return birthdays.expected(rhythm, here.plan.get("days", {}), _RUNS, timezone.now())
 
 
+def _hold(here: Campaign, asked: Approval | None, mine: Permit) -> None:
+    """Check it by the limits of who asked for it, else of who is to send it: whoever looks."""
+    recurrence = recurrence_of(here)
+    if asked:
+        asker = permitting.of(here.workspace, asked.asked_by, kept=here.limits)
+        steering.hold_to(here, asker.limits)
+    elif recurrence is None or recurrence.started_at is None:
+        steering.hold_to(here, mine.limits)
+
+
 def _shown(here: Campaign, blockers: list[str]) -> dict[str, Any]:
     plan = here.plan
     now = timezone.now()
@@ -90,7 +112,7 @@ def _shown(here: Campaign, blockers: list[str]) -> dict[str, Any]:
     seconds = rehearsing.seconds(here, phones) if is_ready and not limits else None
     if plan.get("problem"):
         blockers = [*blockers, str(plan["problem"])]
-    if here.send_at and not begins and not recurrence_of(here):
+    if here.send_at and not begins and not recurrence_of(here) and here.state == State.DRAFT:
         blockers = [*blockers, _("Its time has passed. Choose a later one, or send it now.")]
     if is_ready and not plan.get("people"):
         blockers = [*blockers, _("Nobody would get it: everybody is left out.")]
@@ -243,6 +265,15 @@ def left_out(request: MemberRequest, pk: int) -> HttpResponse:
     return render(request, "campaigns/left_out.html", shown)
 
 
+def is_checked(request: MemberRequest, here: Campaign, mine: Permit) -> bool:
+    """Say whether this very version was checked, and by the limits of whoever is to send it."""
+    is_same = here.planned_at is not None and request.POST.get("version") == version(here)
+    recurrence = recurrence_of(here)
+    # What has run before keeps the limits of who let it run.
+    keeps = recurrence is not None and recurrence.started_at is not None
+    return is_same and (keeps or here.limits == mine.limits.dump())
+
+
 @require_POST
 @sender
 def start(request: MemberRequest, pk: int) -> HttpResponseBase:
@@ -250,17 +281,18 @@ def start(request: MemberRequest, pk: int) -> HttpResponseBase:
     here = find(request, pk)
     if here.is_live:
         return redirect("campaign", pk=pk)
+    mine = permitting.of_member(request.membership, request.workspace)
     try:
         if recurrence_of(here):
             raise Refused(_("It recurs. Let it run instead."))
-        if here.planned_at is None or request.POST.get("version") != version(here):
+        if not is_checked(request, here, mine):
             raise Refused(_("It was changed since it was checked. Look at it again, then send it."))
         if here.send_at and here.send_at < timezone.now() - timedelta(minutes=1):
             raise Refused(_("Its time has passed. Choose a later one, or send it now."))
         steering.start(here, request.user)
     except Refused as error:
         notices.warning(request, str(error))
-        return redirect("campaign_check" if here.state == State.DRAFT else "campaign", pk=pk)
+        return redirect("campaign" if here.state == State.SCHEDULED else "campaign_check", pk=pk)
     activity.record("campaign.started", subject=here, workspace=request.workspace)
     if here.state == State.SCHEDULED and here.send_at:
         words = _("It begins by itself on %(time)s.")

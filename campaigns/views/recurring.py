@@ -78,6 +78,8 @@ def recurrence(request: MemberRequest, pk: int) -> HttpResponse:
         "is_newest": not before,
         "waiting": here.runs.filter(state=State.SCHEDULED).count(),
         "obstacles": steering.obstacles(here.pattern) if here.phase == "draft" else [],
+        "must_ask": request.membership.must_ask and not steering.is_approved(here.pattern),
+        "approvals": here.pattern.approvals.select_related("answered_by"),
     }
     with timezone.override(zones.zone(here.zone)):
         return render(request, "campaigns/recurrence.html", shown)
@@ -164,7 +166,8 @@ def pause(request: MemberRequest, pk: int) -> HttpResponseBase:
 @require_POST
 @sender
 def resume(request: MemberRequest, pk: int) -> HttpResponseBase:
-    return _act(request, pk, recurring.resume, _("It goes on with the next run."))
+    words = _("It goes on with the next run.")
+    return _act(request, pk, lambda here: recurring.resume(here, request.user), words)
 
 
 @require_POST

@@ -41,6 +41,8 @@ def campaign(request: MemberRequest, pk: int) -> HttpResponseBase:
         return redirect("recurrence", pk=recurrence.pk)
     if here.state == State.DRAFT and request.membership.may_send:
         return redirect("campaign_write", pk=pk)
+    if here.state == State.ASKED and request.membership.may_send:
+        return redirect("campaign_check", pk=pk)
     if request.htmx and request.GET.get("seen", here.state) != here.state:
         return HttpResponse(headers={"HX-Refresh": "true"})
     progress = showing.progress(here, timezone.now())
@@ -52,6 +54,7 @@ def campaign(request: MemberRequest, pk: int) -> HttpResponseBase:
         "answers": answers.answers(here),
         "chosen": showing.chosen(here),
         "tags": here.tags.all(),
+        "approvals": here.approvals.select_related("asked_by", "answered_by"),
         "pictures": [Picture(item) for item in here.media.order_by("pk")],
     }
     return render(request, "campaigns/campaign.html", shown)

@@ -31,7 +31,8 @@ def pause(request: MemberRequest, pk: int) -> HttpResponseBase:
 @require_POST
 @sender
 def resume(request: MemberRequest, pk: int) -> HttpResponseBase:
-    return _do(request, pk, steering.resume, "resumed", _("It goes on."))
+    words = _("It goes on.")
+    return _do(request, pk, lambda c: steering.resume(c, request.user), "resumed", words)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
 from django.contrib import messages as notices
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.forms import Form
 from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts import activity
 from accounts.http import MemberRequest, sender
 from campaigns import drafting, previewing, sheets, sources, steering, tagging, texts
 from campaigns.fields import Offer, offered
 from campaigns.forms import DraftForm, unsaved, version
-from campaigns.models import Campaign, Recurrence, State
+from campaigns.models import Approval, Campaign, Recurrence, State
 from campaigns.sources import Place
 from campaigns.steering import Refused
 from campaigns.views import recurring
@@ -27,15 +31,19 @@ from campaigns.views.finding import find, recurrence_of
 from campaigns.when_form import WhenForm
 from contacts.importing.reading import Unreadable
 from lib import e164, gsm
-from messaging import choosing, media
+from messaging import choosing, media, permitting
 from messaging.composing import AlreadySent
 from messaging.counting import count, patterns
+from messaging.forms import LocalTimeField
+from messaging.permitting import Permit
 from messaging.routing import Route
 from messaging.threads import Picture
 
 Phase = Recurrence.Phase
 # Where the number that tests go to is remembered, and rows of a file that are shown.
 _TEST_NUMBER, _SAMPLE = "campaign_test_number", 3
+# Characters of a text that name a message which must be approved.
+_NAME = 60
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -44,7 +52,9 @@ def new(request: MemberRequest) -> HttpResponseBase:
     """Begin a campaign; what the address, or the form of a message, says of it fills the draft."""
     if request.method != "POST":
         here = _begun(request, request.GET)
-        return _page(request, DraftForm(here), WhenForm(request.workspace, campaign=None))
+        return _page(request, _form(request, here), WhenForm(request.workspace, campaign=None))
+    if request.POST.get("begin") == "ask":
+        return redirect("campaign_check", pk=_asked_for(request).pk)
     if "begin" in request.POST:
         here = _begun(request, request.POST)
         return redirect("campaign_write", pk=_take_over(request, here).pk)
@@ -58,7 +68,7 @@ def _begun(request: MemberRequest, asked: QueryDict) -> Campaign:
     who += [f"s{pk}" for pk in asked.getlist("segment")]
     reading = e164.read(asked.get("to", "")[:100_000], request.workspace.country)
     wanted = asked.get("phone", "")
-    lines = choosing.routes(request.workspace) if wanted else []
+    lines = choosing.routes(request.workspace, _permit(request)) if wanted else []
     route = next((line.route for line in lines if line.value == wanted), Route())
     return unsaved(
         request.workspace,
@@ -71,10 +81,40 @@ def _begun(request: MemberRequest, asked: QueryDict) -> Campaign:
     )
 
 
-def _take_over(request: MemberRequest, here: Campaign) -> Campaign:
+def _permit(request: MemberRequest) -> Permit:
+    return permitting.of_member(request.membership, request.workspace)
+
+
+def _form(request: MemberRequest, here: Campaign, *data: Any) -> DraftForm:
+    return DraftForm(here, *data, permit=_permit(request))
+
+
+def _asked_for(request: MemberRequest) -> Campaign:
+    """Store a draft of a message, or an answer, that must be approved: once, however often it is clicked."""
+    here = _begun(request, _data(request))
+    try:
+        here.submission = uuid.UUID(request.POST.get("submission", ""))
+    except ValueError:
+        raise Http404 from None
+    here.name = Truncator(" ".join(here.text.split())).chars(_NAME)
+    here.urgent = bool(request.POST.get("urgent"))
+    if request.POST.get("when") == "later":
+        with suppress(ValidationError):
+            here.send_at = LocalTimeField().clean(request.POST.get("at", ""))
+    before = request.workspace.campaigns.filter(submission=here.submission).first()
+    if before:
+        return before
+    try:
+        return _take_over(request, here, "name", "urgent", "send_at")
+    except IntegrityError:
+        return get_object_or_404(request.workspace.campaigns, submission=here.submission)
+
+
+def _take_over(request: MemberRequest, here: Campaign, *more: str) -> Campaign:
     """Store a draft of what a message's form said, its picture too where it is one."""
     who = [recipient.value for recipient in DraftForm(here).recipients]
-    said = {name: getattr(here, name) for name in ("text", "numbers", "phone", "pool", "flash")}
+    names = ("text", "numbers", "phone", "pool", "flash", *more)
+    said = {name: getattr(here, name) for name in names}
     made = drafting.keep(here, {**said, "who": who}, request.user)
     picture = request.FILES.get("picture")
     if picture and (picture.size or 0) <= settings.MEDIA_LIMIT:
@@ -111,7 +151,7 @@ def write(request: MemberRequest, pk: int) -> HttpResponseBase:
         words = _("Its runs are copied from this: pause it before you change it.")
         notices.info(request, words)
         return redirect("recurrence", pk=recurrence.pk)
-    return _page(request, DraftForm(here), WhenForm(request.workspace, campaign=here))
+    return _page(request, _form(request, here), WhenForm(request.workspace, campaign=here))
 
 
 @require_POST
@@ -120,8 +160,13 @@ def edit(request: MemberRequest, pk: int) -> HttpResponseBase:
     """Make a draft of a campaign that waits for its time, so that nothing half-written ever begins."""
     here = find(request, pk)
     try:
-        if here.state != State.DRAFT:
-            steering.unschedule(here)
+        was = here.state
+        if was != State.DRAFT:
+            steering.unschedule(here, request.user)
+        if was == State.ASKED:
+            activity.record("campaign.taken_back", subject=here, workspace=request.workspace)
+            notices.info(request, _("The request is taken back: it is a draft again."))
+        elif was != State.DRAFT:
             words = _("It is a draft again: it does not begin by itself until you schedule it.")
             notices.info(request, words)
     except Refused as error:
@@ -132,7 +177,7 @@ def edit(request: MemberRequest, pk: int) -> HttpResponseBase:
 
 def _posted(request: MemberRequest, here: Campaign) -> HttpResponseBase:
     """Keep what is right of a form, then go where its button leads."""
-    form = DraftForm(here, _data(request), request.FILES)
+    form = _form(request, here, _data(request), request.FILES)
     when = WhenForm(request.workspace, request.POST, campaign=here if here.pk else None)
     form.is_valid()
     try:
@@ -215,8 +260,16 @@ def _page(
         "columns": _columns(here),
         "sheet_rows": _rows(here),
         "file_lost": bool(request.FILES) and status == 422,
+        "returned": _returned(here),
     }
     return render(request, "campaigns/write.html", shown, status=status)
+
+
+def _returned(here: Campaign) -> Approval | None:
+    """Give the last request, where it came back and nothing was asked for since."""
+    last = here.approvals.select_related("answered_by").last() if here.pk else None
+    is_back = last and last.answer in (Approval.Answer.RETURNED, Approval.Answer.TAKEN_BACK)
+    return last if is_back and last and last.answered_by_id != last.asked_by_id else None
 
 
 def _shown(request: MemberRequest, form: DraftForm, when: WhenForm | None = None) -> dict[str, Any]:
@@ -276,7 +329,7 @@ def _rows(campaign: Campaign) -> list[Any]:
 def preview(request: MemberRequest, pk: int) -> HttpResponse:
     """Show what somebody would read: the recipient at a place, or the one before or behind it."""
     here = find(request, pk)
-    form = DraftForm(here)
+    form = _form(request, here)
     return render(request, "campaigns/_preview.html", _shown(request, form))
 
 

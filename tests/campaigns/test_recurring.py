@@ -214,7 +214,7 @@ def test_a_pause_holds_everything_and_is_not_made_up_for(begun: Any, bob: User) 
     assert runs(recurrence) == [(22, "scheduled")]
 
     with time_machine.travel(at(23, 7), tick=False):
-        recurring.resume(recurrence)
+        recurring.resume(recurrence, None)
     look(at(23))
 
     assert runs(recurrence) == [(22, "cancelled"), (23, "running")]
@@ -260,7 +260,7 @@ def test_the_end_cancels_what_waits(begun: Any, bob: User) -> None:
         recurring.prepare(recurrence, at(22), bob)
         recurring.end(recurrence, bob)
         with pytest.raises(steering.Refused):
-            recurring.resume(recurrence)
+            recurring.resume(recurrence, None)
 
     look(at(23))
 
@@ -335,7 +335,7 @@ def test_birthdays_reach_those_whose_day_it_is(
     recurrence = begun(birthday="born", late=48)
     with time_machine.travel(datetime(year, 2, 26, 12, tzinfo=UTC), tick=False):
         recurring.pause(recurrence)
-        recurring.resume(recurrence)
+        recurring.resume(recurrence, None)
 
     look(datetime(year, 3, 1, 7, tzinfo=UTC))
 

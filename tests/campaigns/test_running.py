@@ -155,7 +155,7 @@ def test_a_run_that_was_overtaken_stores_nothing(begin: Begin) -> None:
         expanding.run(campaign.pk)
 
     assert messages(campaign) == []
-    steering.resume(campaign)
+    steering.resume(campaign, None)
     work(campaign)
     assert len(messages(campaign)) == 4
 
@@ -199,7 +199,7 @@ def test_a_paused_campaign_sends_nothing_until_it_is_resumed(
     send()
     assert by_state(campaign) == {"queued": 3}
 
-    steering.resume(campaign)
+    steering.resume(campaign, None)
     work(campaign)
     send()
     assert by_state(campaign) == {"sent": 3}

@@ -105,7 +105,7 @@ def test_what_was_leaving_at_the_pause_and_comes_back_waits(begin: Begin, line: 
     come_back(line, run, claimed)
 
     assert not sending.due(line).exists()
-    steering.resume(campaign)
+    steering.resume(campaign, None)
     work(campaign)
     assert sending.due(line).count() == 3
 
@@ -372,7 +372,7 @@ def test_what_was_wanted_at_night_and_leaves_by_day_heeds_the_next_night(
         expanding.run(campaign.pk)
         steering.pause(campaign)
     with time_machine.travel(night + timedelta(hours=14), tick=False):
-        steering.resume(campaign)
+        steering.resume(campaign, None)
         assert feeding.feed(campaign.pk) == 3
     with time_machine.travel(night + timedelta(hours=24), tick=False):
         assert sending.claim(line, uuid.uuid4(), 10) == []

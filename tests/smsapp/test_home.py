@@ -338,7 +338,7 @@ def test_home_costs_the_same_whatever_there_is(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     messages(phone, "sent")
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(17):
         as_alice.get("/")
     for index in range(12):
         other = Phone.objects.create(
@@ -351,7 +351,7 @@ def test_home_costs_the_same_whatever_there_is(
             workspace=workspace, peer=last.peer, phone=other, last=last, last_at=NOW, unread=1
         )
 
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(18):
         as_alice.get("/")
 
 
