@@ -157,7 +157,7 @@ def tell_approvers(request_id: int) -> None:
         is_active=True,
         memberships__workspace=campaign.workspace,
         memberships__role__in=[Role.OWNER, Role.ADMIN],
-    ).exclude(pk=request.asked_by_id)
+    ).exclude(pk=request.asked_by_id or 0)
     for person in people:
         with translation.override(person.language or settings.LANGUAGE_CODE):
             named = _named(request)

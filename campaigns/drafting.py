@@ -33,7 +33,7 @@ def keep(campaign: Campaign, changes: dict[str, Any], by: User) -> Campaign:
         if not same.exists():
             raise Refused(_("This is no draft any more, or it was changed elsewhere meanwhile."))
         # What recurs keeps the limits of who let it run.
-        recurs = campaign.is_pattern and campaign.repeats.started_at  # type: ignore[attr-defined]
+        recurs = campaign.is_pattern and campaign.repeats.started_at
         steering.save(campaign, **changes, **({} if recurs else {"limits": limits}))
     return campaign
 
