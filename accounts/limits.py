@@ -89,7 +89,8 @@ def offered(workspace: Workspace) -> dict[str, dict[str, str]]:
     """Give what senders can be limited to: {"phones": {mark: name}, "people": {mark: name}}."""
     found: dict[str, dict[str, str]] = {PHONES: {}, PEOPLE: {}}
     for _receiver, answer in limits_asked.send(Workspace, workspace=workspace):
-        for kind, named in (answer or {}).items():
+        offer: Mapping[str, dict[str, str]] = answer  # type: ignore[assignment]
+        for kind, named in offer.items():
             found[kind] |= named
     return found
 

@@ -37,7 +37,8 @@ def numbers_within(
     workspace: Workspace, marks: Collection[str], numbers: Collection[str]
 ) -> set[str]:
     """Give those of `numbers` (E.164) that belong to somebody in these circles."""
-    circle, found = people(workspace, marks), set()
+    circle = people(workspace, marks)
+    found: set[str] = set()
     for chunk in _chunks(numbers):
         found.update(circle.filter(number__in=chunk).values_list("number", flat=True))
     return found

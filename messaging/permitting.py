@@ -58,7 +58,7 @@ class Permit:
         if not self.limits.phones:
             return None
         marks = [mark for mark in self.limits.phones if mark.isdecimal()]
-        pools = [mark[1:] for mark in self.limits.phones if mark[:1] == "g"]
+        pools = [int(mark[1:]) for mark in self.limits.phones if mark[:1] == "g"]
         found = {int(mark) for mark in marks}
         if pools:
             places = PoolPhone.objects.filter(pool__in=pools, pool__workspace=self.workspace)
