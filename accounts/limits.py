@@ -152,6 +152,8 @@ class LimitsForm(forms.Form):
         for name, chosen in ((PHONES, limits.phones), (PEOPLE, limits.people)):
             gone = {mark: _("Deleted") for mark in chosen if mark not in self.known[name]}
             if choices := [*self.known[name].items(), *gone.items()]:
+                # What was chosen first: the rest may be a long way down.
+                choices.sort(key=lambda choice: choice[0] not in chosen)
                 self.fields[name].choices = choices  # type: ignore[attr-defined]
             else:
                 del self.fields[name]

@@ -60,7 +60,7 @@ class Judge:
     def __init__(self, campaign: Campaign) -> None:
         self.campaign = campaign
         self.permit = permit_of(campaign)
-        self.route = self.permit.narrowed(self.route_of(campaign))
+        self.route = self.permit.narrowed(Route(campaign.phone, campaign.pool))
         self.clocks = Clocks(campaign)
         self._compiled = texts.compiled(campaign.text)
         self._fields = keeping.fields_of(campaign.workspace) if self._compiled.fields else []

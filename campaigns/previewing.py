@@ -77,12 +77,16 @@ def preview(campaign: Campaign, written: str = "", step: str = "") -> Preview:
 
 
 def _first(campaign: Campaign, judge: Judge) -> Judged | None:
-    chunk = next(sources.chunks(campaign, _LOOKED), None)
-    judged = judge(chunk[1]) if chunk else []
-    return next(
-        (one for one in judged if not one.reason and not one.is_excluded),
-        judged[0] if judged else None,
-    )
+    first, looked = None, 0
+    for _place, recipients in sources.chunks(campaign, _LOOKED):
+        judged = judge(recipients)
+        first = first or judged[0]
+        if found := next((one for one in judged if not one.reason and not one.is_excluded), None):
+            return found
+        looked += len(recipients)
+        if looked >= _LOOKED:
+            break
+    return first
 
 
 def _at(campaign: Campaign, judge: Judge, place: Place, step: str) -> Judged | None:

@@ -19,7 +19,17 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts import activity
 from accounts.http import MemberRequest, sender
 from accounts.places import countries
-from campaigns import approving, birthdays, previewing, recurring, rehearsing, rhythms, steering, texts
+from campaigns import (
+    approving,
+    birthdays,
+    previewing,
+    recurring,
+    rehearsing,
+    rhythms,
+    showing,
+    steering,
+    texts,
+)
 from campaigns.birthdays import Expected
 from campaigns.forms import version
 from campaigns.judging import Judge
@@ -33,6 +43,7 @@ from messaging.moments import moment
 from messaging.permitting import Permit
 from messaging.planning import duration
 from messaging.routing import Candidate
+from messaging.threads import Picture
 from phones.base import Reason
 from phones.models import Phone, Unit
 
@@ -73,6 +84,8 @@ def check(request: MemberRequest, pk: int) -> HttpResponseBase:
         "must_ask": mine.must_ask and not steering.is_approved(here),
         "may_approve": asked and request.membership.may_manage and asked.asked_by != request.user,
         "has_passed": approving.has_passed(here),
+        "chosen": showing.chosen(here) if asked else None,
+        "pictures": [Picture(item) for item in here.media.order_by("pk")] if asked else [],
         "zone": timezone.get_current_timezone_name().replace("_", " "),
     }
     template = "_check" if request.htmx else "check"

@@ -8,12 +8,13 @@ import pytest
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from accounts.models import User, Workspace
+from accounts.models import Membership, User, Workspace
 from campaigns import steering
 from campaigns.models import Campaign
 from contacts.models import Contact, Group
 from messaging.models import Message
 from phones.models import Phone
+from tests.browser.conftest import WIDE, assert_for_everybody
 from tests.campaigns.conftest import work
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("complaints")]
@@ -74,3 +75,36 @@ def test_a_running_campaign_shows_what_happens(
     expect(page.locator("#people tbody tr")).to_have_count(Message.objects.count())
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("button", name="Go on")).to_be_visible()
+
+
+def test_what_must_be_approved_is_asked_for_and_approved(
+    log_in: Enter,
+    live_server: LiveServer,
+    bob: User,
+    alice: User,
+    workspace: Workspace,
+    phone: Phone,
+    parents: Group,
+) -> None:
+    limits = {"people": [f"g{parents.pk}"], "approval": True}
+    Membership.objects.filter(user=bob).update(limits=limits)
+    page = log_in(bob)
+    page.goto(f"{live_server.url}/compose/?group={parents.pk}")
+    page.fill("#id_text", "The bus leaves at nine")
+    page.get_by_role("button", name="Ask for approval…").last.click()
+    page.wait_for_url("**/check/")
+    draft = Campaign.objects.get()
+    work(draft)
+    page.get_by_role("button", name="Ask for approval").click()
+    expect(page.get_by_text("You asked for approval")).to_be_visible()
+
+    log_in(alice)
+    page.goto(live_server.url)
+    page.get_by_role("link", name="The bus leaves at nine").click()
+    assert_for_everybody(page)
+    page.set_viewport_size(WIDE)
+    page.get_by_role("button", name="Approve for 2 people").click()
+    page.wait_for_url(f"**/campaigns/{draft.pk}/")
+    expect(page.get_by_text("Approved by Alice Martin")).to_be_visible()
+    page.goto(f"{live_server.url}/settings/people/{Membership.objects.get(user=bob).pk}/role/")
+    assert_for_everybody(page)
