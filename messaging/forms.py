@@ -247,9 +247,11 @@ class ComposeForm(forms.Form):
             return None
         return at
 
-    @property
+    @cached_property
     def mistakes(self) -> list[str]:
-        return planning.mistakes(self.reading, self.workspace.country)
+        wrong = planning.mistakes(self.reading, self.workspace.country)
+        refusal = self.permit.people_refusal(self.reading.numbers)
+        return [*wrong, refusal] if refusal else wrong
 
     @property
     def doubts(self) -> list[str]:
@@ -281,8 +283,6 @@ class ComposeForm(forms.Form):
                 "These are more than %(most)s people; one message goes to no more. Send it in parts."
             )
             raise forms.ValidationError(words % {"most": number_format(planning.MOST_PEOPLE)})
-        if refusal := self.permit.people_refusal(reading.numbers):
-            raise forms.ValidationError(refusal)
         self.cleaned_data["numbers"] = reading.numbers
         return str(self.cleaned_data["to"])
 
