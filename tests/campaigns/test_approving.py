@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,6 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import time_machine
 from django.core import mail
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -491,3 +494,37 @@ def test_the_days_of_what_runs_are_not_changed_by_who_must_ask(
     recurring.arrange(pattern, other, by=alice)
 
     assert steering.is_approved(Campaign.objects.get(pk=daily.pattern_id))
+
+
+# ---- At once ------------------------------------------------------------------------------------
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_of_many_who_answer_at_the_same_moment_one_does(
+    asked: Draft, alice: User, dora: User
+) -> None:
+    campaign = asked()
+    together = threading.Barrier(6)
+
+    def answer(index: int) -> bool:
+        here = Campaign.objects.select_related("workspace").get(pk=campaign.pk)
+        together.wait()
+        try:
+            if index % 3:
+                approving.approve(here, alice if index % 2 else dora)
+            else:
+                approving.give_back(here, alice, "No")
+        except Refused:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        answered = list(pool.map(answer, range(6)))
+
+    campaign.refresh_from_db()
+    assert sum(answered) == 1
+    is_approved = last(campaign).answer == Approval.Answer.APPROVED
+    assert campaign.state == (State.RUNNING if is_approved else State.DRAFT)
