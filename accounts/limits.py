@@ -44,8 +44,9 @@ class Limits:
         )
 
     def dump(self) -> dict[str, Any]:
-        """Give it as a column keeps it: {} without any limit."""
-        found = {PHONES: list(self.phones), PEOPLE: list(self.people), APPROVAL: self.approval}
+        """Give it as a column keeps it: {} without any limit, and the same limits always alike."""
+        phones, people = sorted(self.phones), sorted(self.people)
+        found = {PHONES: phones, PEOPLE: people, APPROVAL: self.approval}
         return {name: value for name, value in found.items() if value}
 
     def __bool__(self) -> bool:

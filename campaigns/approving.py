@@ -9,7 +9,7 @@ does.
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from smtplib import SMTPException
 
 from django.conf import settings
@@ -29,6 +29,8 @@ from messaging import permitting
 logger = logging.getLogger(__name__)
 
 _Answer = Approval.Answer
+# Who was told of a request so short ago need not be told that it is there anew.
+_LATELY = timedelta(minutes=10)
 
 
 def ask(campaign: Campaign, by: User | None) -> None:
@@ -150,7 +152,7 @@ def _answer(
 def tell_approvers(request_id: int) -> None:
     """Say to owners and administrators, each in their language, that somebody asks. A job."""
     request = _request(request_id)
-    if request is None or request.answer:
+    if request is None or request.answer or _told_lately(request):
         return
     campaign = request.campaign
     people = User.objects.filter(
@@ -172,6 +174,14 @@ def tell_approvers(request_id: int) -> None:
                 % named
             )
         _mail(person, subject, body)
+
+
+def _told_lately(request: Approval) -> bool:
+    """Say whether they were told of it a moment ago, and it was only taken back to be changed."""
+    since = request.asked_at - _LATELY
+    before = Approval.objects.filter(campaign=request.campaign_id, pk__lt=request.pk)
+    last = before.order_by("-pk").first()
+    return last is not None and last.answer == _Answer.TAKEN_BACK and last.asked_at > since
 
 
 def tell_asker(request_id: int) -> None:

@@ -22,6 +22,7 @@ from accounts.limits import NONE, Limits
 from accounts.models import Membership, User, Workspace
 from accounts.roles import PEOPLE
 from contacts import circles
+from contacts.services import names
 from lib import e164
 from messaging.models import Message
 from messaging.routing import Route
@@ -96,7 +97,9 @@ class Permit:
         outside = self.outside(numbers)
         if not outside:
             return ""
-        first = [e164.spoken(number) for number in numbers if number in outside][:_NAMED]
+        those = [number for number in numbers if number in outside][:_NAMED]
+        known = names(self.workspace.pk, those)
+        first = [known.get(number) or e164.spoken(number) for number in those]
         more = len(outside) - len(first)
         words = ngettext(
             "You may write to %(groups)s only, and %(numbers)s does not belong there. Take it out, or ask an "
@@ -116,10 +119,10 @@ class Permit:
     def circle_names(self) -> str:
         """Name the groups and segments that may be written to."""
         known = member_limits.offered(self.workspace)[PEOPLE]
-        names = [known[mark] for mark in self.circles or () if mark in known]
-        if len(names) > _NAMED:
-            names = [*names[:_NAMED], _("others")]
-        return get_text_list(names or [_("nobody")], _("and"))
+        called = [known[mark] for mark in self.circles or () if mark in known]
+        if len(called) > _NAMED:
+            called = [*called[:_NAMED], _("others")]
+        return get_text_list(called or [_("nobody")], _("and"))
 
 
 def must_ask_words() -> str:

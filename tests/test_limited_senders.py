@@ -376,7 +376,7 @@ def test_refusals_say_what_to_do(world: World) -> None:
 
     page = world.post("compose", to=OUTSIDE, **said).content.decode()
 
-    assert "You may write to Choir only, and +33 6 00 00 00 02 does not belong there" in page
+    assert "You may write to Choir only, and Omar does not belong there" in page
     assert f'name="phone" value="{world.line.pk}"' in page
     assert f'name="phone" value="{world.other.pk}"' not in page
 
@@ -492,6 +492,23 @@ def test_a_check_by_other_limits_is_no_check(world: World, as_alice: Client) -> 
 
     draft.refresh_from_db()
     assert draft.state == State.DRAFT
+
+
+def test_what_they_sent_themselves_goes_on_and_is_tried_again(world: World) -> None:
+    world.limit(people=[f"g{world.group.pk}"])
+    mine = world.campaign(INSIDE, world.line)
+    steering.start(mine, world.bob)
+    steering.pause(mine)
+
+    world.post("campaign_resume", mine.pk)
+    expand(mine)
+    assert queued(world) == [(INSIDE, "Line")]
+    Message.objects.update(status=Status.FAILED, reason=Reason.EXPIRED, ended_at=timezone.now())
+    Campaign.objects.filter(pk=mine.pk).update(state=State.DONE)
+    world.post("campaign_retry", mine.pk, reason=[Reason.EXPIRED])
+    steering.go_on(mine.pk)
+
+    assert queued(world) == [(INSIDE, "Line")]
 
 
 def test_what_moves_by_itself_moves_to_their_phones_only(world: World) -> None:

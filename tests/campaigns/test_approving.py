@@ -162,6 +162,8 @@ def test_it_is_taken_back_and_asked_for_anew(asked: Draft, as_bob: Client) -> No
     post(as_bob, "campaign_ask", campaign)
 
     assert [item.answer for item in campaign.approvals.all()] == ["taken_back", ""]
+    # Who was told a moment ago is not told anew.
+    assert len(mail.outbox) == 2
 
 
 # ---- Answering ----------------------------------------------------------------------------------
