@@ -66,6 +66,10 @@ def explain(reason: str) -> str:
         Reason.TOO_LATE: _(
             "When it could have left, its time had passed for longer than was chosen. It never left."
         ),
+        Reason.NOT_PERMITTED: _(
+            "Who sent it may write to some groups only, and this person is in none of them. It never left. "
+            "An administrator can change that, or write to them."
+        ),
         Reason.PHONE_GONE: _("Its phone was deleted while it waited. It never left."),
         Reason.BY_HAND: _(
             "The provider never answered; somebody found out that it did not arrive."
