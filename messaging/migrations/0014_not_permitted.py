@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("messaging", "0011_campaign_reasons"),
+        ("messaging", "0013_retention"),
     ]
 
     operations = [

@@ -8,9 +8,9 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0003_limits_of_senders"),
-        ("campaigns", "0002_recurrences"),
-        ("messaging", "0012_not_permitted"),
+        ("accounts", "0004_limits_of_senders"),
+        ("campaigns", "0004_retention"),
+        ("messaging", "0014_not_permitted"),
         ("phones", "0009_watch_webhooks"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
