@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
-from accounts.http import MemberRequest, manager, member, sender
+from accounts.http import MemberRequest, keeper, manager, member
 from contacts import changing, segments
 from contacts.forms import TagForm
 from contacts.models import Tag
@@ -30,7 +30,7 @@ def tags(request: MemberRequest) -> HttpResponse:
     return render(request, "contacts/tags.html", shown)
 
 
-@sender
+@keeper
 @require_http_methods(["GET", "HEAD", "POST"])
 def tag_edit(request: MemberRequest, pk: int) -> HttpResponse:
     """Give a tag another name; where another tag has that one, ask, then make one of both."""
