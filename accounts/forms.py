@@ -184,9 +184,16 @@ class WorkspaceForm(KeepingForm, PlaceForm, forms.ModelForm):  # type: ignore[ty
     class Meta:
         model = Workspace
         fields = [
-            "name", "description", "country", "time_zone", "keep_texts_days", "keep_messages_days",
+            "name", "description", "country", "time_zone", "numbers_hidden", "keep_texts_days",
+            "keep_messages_days",
         ]  # fmt: skip
-        help_texts = {"description": gettext_lazy("One line under the name, such as a place.")}
+        help_texts = {
+            "description": gettext_lazy("One line under the name, such as a place."),
+            "numbers_hidden": gettext_lazy(
+                "They see +33 6 •• •• •• 78 on all pages and in files, and still write to people by "
+                "name. The texts of messages, notes and your own fields are shown as they are."
+            ),
+        }
 
     field_order = Meta.fields
 

@@ -10,7 +10,13 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, Value, When
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import (
+    FileResponse,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    StreamingHttpResponse,
+)
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -20,6 +26,8 @@ from django.utils.translation.trans_real import parse_accept_lang_header
 from accounts import factors, impersonating, sessions, setup, site
 from accounts.activity import Acting, acting, address_of
 from accounts.models import Membership, User, Workspace
+from lib import masks
+from lib.masks import Eyes
 
 # Answered without session or database: providers and supervisors call here, many times a second.
 _FOR_MACHINES = (
@@ -37,8 +45,8 @@ class PersonMiddleware:
     """Give each request of a person `workspace`, `membership` (None without one) and `impersonator`
     (the administrator who acts as that person, else None).
 
-    Language and time zone are the person's, else the browser's and the workspace's. While nobody
-    exists every page leads to the set-up.
+    Language and time zone are the person's, else the browser's and the workspace's. Numbers are hidden
+    from whom the workspace hides them (lib.masks). While nobody exists every page leads to the set-up.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -60,8 +68,13 @@ class PersonMiddleware:
         workspace = membership.workspace if membership else None
         request.membership, request.workspace = membership, workspace  # type: ignore[attr-defined]
         speak(request, request.user.language or fallback_language(request))
-        with timezone.override(zone_of(request.user, workspace)):
-            return self._answer(request, impersonating.acting_of(request))
+        eyes = Eyes(workspace.pk, membership.is_masked) if membership and workspace else Eyes()
+        with timezone.override(zone_of(request.user, workspace)), masks.looking(eyes):
+            answer = self._answer(request, impersonating.acting_of(request))
+        is_made_later = isinstance(answer, StreamingHttpResponse)
+        if eyes.is_hidden and is_made_later and not isinstance(answer, FileResponse):
+            answer.streaming_content = masks.under(eyes, answer.streaming_content)
+        return answer
 
     def _answer(self, request: HttpRequest, who: Acting) -> HttpResponseBase:
         before = acting.set(who)

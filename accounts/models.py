@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts import roles
-from accounts.roles import Role
+from accounts.roles import Hidden, Role
 from lib.vault import EncryptedJSONField
 
 __all__ = [
@@ -85,13 +85,17 @@ class Workspace(models.Model):
 
     `country` (ISO 3166 alpha-2) explains numbers in national form; `time_zone` is an IANA name.
     Nobody enters an archived one, and its phones pause; one that is `deleting_at` is gone soon. Texts and
-    messages are kept for so many days, or as the site says (None; see accounts.site).
+    messages are kept for so many days, or as the site says (None; see accounts.site). `numbers_hidden`
+    says from whom the numbers of people are (lib.masks).
     """
 
     name = models.CharField(_("name"), max_length=100)
     description = models.CharField(_("description"), max_length=100, blank=True)
     country = models.CharField(_("country"), max_length=2, default="FR")
     time_zone = models.CharField(_("time zone"), max_length=64, default="Europe/Paris")
+    numbers_hidden = models.CharField(
+        _("hide numbers from"), max_length=10, blank=True, choices=Hidden.choices, default=""
+    )
     created_at = models.DateTimeField(default=timezone.now)
     archived_at = models.DateTimeField(null=True, blank=True)
     deleting_at = models.DateTimeField(null=True, blank=True)
@@ -123,6 +127,11 @@ class Membership(models.Model):
     def may(self, action: str) -> bool:
         """Say whether the role allows an action of accounts.roles."""
         return roles.allows(self.role, action)
+
+    @property
+    def is_masked(self) -> bool:
+        """Say whether the numbers of people are hidden from this member."""
+        return roles.hides(self.workspace.numbers_hidden, self.role)
 
     @property
     def may_send(self) -> bool:

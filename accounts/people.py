@@ -24,7 +24,7 @@ from accounts.forms import InviteForm, RoleForm
 from accounts.http import MemberRequest, manager, member
 from accounts.limits import Limits, LimitsForm
 from accounts.models import Invitation, Membership, Role
-from accounts.roles import LIMITS, MATRIX
+from accounts.roles import LIMITS, MATRIX, hides
 
 logger = logging.getLogger(__name__)
 
@@ -105,6 +105,7 @@ def roles_page(request: MemberRequest) -> HttpResponse:
     shown = {
         "rows": rows,
         "roles": list(Role),
+        "sees": [(role, not hides(request.workspace.numbers_hidden, role)) for role in Role],
         "limits": LIMITS,
         "mine": limits.in_words(mine, limits.offered(request.workspace)) if mine else "",
     }

@@ -22,6 +22,21 @@ class Role(TextChoices):
     VIEWER = "viewer", _("Viewer")
 
 
+class Hidden(TextChoices):
+    """From whom a workspace hides the numbers of the people it writes to."""
+
+    NOBODY = "", _("Nobody")
+    VIEWERS = "viewers", _("Viewers")
+    SENDERS = "senders", _("Viewers and senders")
+
+
+_HIDDEN_FROM: dict[str, frozenset[str]] = {
+    Hidden.NOBODY: frozenset(),
+    Hidden.VIEWERS: frozenset({Role.VIEWER}),
+    Hidden.SENDERS: frozenset({Role.VIEWER, Role.SENDER}),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """Something that roles allow: its name in code, what it holds in words, and which roles do."""
@@ -114,6 +129,11 @@ LIMITS = (
     ),
 )
 _ROLES = {action.name: action.roles for action in MATRIX}
+
+
+def hides(hidden: str, role: str) -> bool:
+    """Say whether numbers are hidden from `role` where a workspace's setting is `hidden`."""
+    return role in _HIDDEN_FROM[hidden]
 
 
 def allows(role: str, action: str) -> bool:

@@ -14,6 +14,7 @@ from accounts.places import countries
 from campaigns.models import Campaign
 from campaigns.recipients import Wanted, everybody, why
 from contacts.exporting import XLSX, csv_lines, xlsx_parts
+from lib import masks
 from messaging.models import Message
 
 
@@ -42,7 +43,8 @@ def _rows(campaign: Campaign, wanted: Wanted, zone: tzinfo) -> Iterator[Sequence
 def _row(message: Message, name: str, country: str, zone: tzinfo) -> list[Any]:
     left = message.sent_at is not None
     return [
-        name, message.peer, country, message.get_status_display(), why(message), message.words,
+        name, masks.plain(message.peer), country, message.get_status_display(), why(message),
+        masks.said(message.words),
         message.phone.name if left else "", message.segments if left else 0,
         message.cost / 1_000_000 if message.will_cost and message.cost is not None else None,
         message.currency if message.will_cost else "", _local(message.sent_at, zone),

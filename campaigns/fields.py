@@ -14,7 +14,10 @@ from campaigns.models import Sheet
 from contacts import keeping
 from contacts import values as stored
 from contacts.models import Contact, Field, FieldType
+from lib import masks
 
+# How a text names somebody's number.
+NUMBER = "contact.number"
 _WORD = re.compile(r"[^\W\d][\w-]*")
 
 
@@ -34,14 +37,17 @@ class Offer:
 
 
 def offered(workspace: Workspace, sheet: Sheet | None = None) -> list[Offer]:
-    """Give the fields that texts of a workspace may name, with the columns of a file. One query."""
+    """Give the fields that texts of a workspace may name, with the columns of a file. One query.
+
+    Who may not see numbers puts none into a text: what it says of one would tell its digits.
+    """
     headings = sheet.shape.get("columns", []) if sheet else []
     columns = zip(sheet.keys if sheet else [], headings, strict=False)
     of_people = [
         Offer("contact.firstname", _("First name")),
         Offer("contact.lastname", _("Last name")),
         Offer("contact.name", _("Name")),
-        Offer("contact.number", _("Number")),
+        Offer(NUMBER, _("Number")),
         Offer("contact.country", _("Country")),
         Offer("contact.language", _("Language")),
         Offer("contact.tags", _("Tags")),
@@ -50,7 +56,11 @@ def offered(workspace: Workspace, sheet: Sheet | None = None) -> list[Offer]:
     named = {offer.name for offer in kept}
     return [
         *(Offer(f"row.{key}", heading or key) for key, heading in columns),
-        *(offer for offer in of_people if offer.name not in named),
+        *(
+            offer
+            for offer in of_people
+            if offer.name not in named and not (offer.name == NUMBER and masks.hiding())
+        ),
         *kept,
         Offer("workspace.name", _("Name of the workspace")),
     ]

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from campaigns.models import Campaign
 from contacts import recipients
 from contacts.recipients import Recipient
-from lib import e164
+from lib import e164, masks
 from messaging import choosing, media, planning
 from messaging.carrying import Load
 from messaging.choosing import Choice, Several
@@ -84,7 +84,8 @@ class DraftForm(forms.Form):
         return self._read("without_to")
 
     def _read(self, name: str) -> e164.Reading:
-        return e164.read(str(self[name].value() or "")[:_MOST_PASTED], self.workspace.country)
+        pasted = masks.opened(str(self[name].value() or "")[:_MOST_PASTED])
+        return e164.read(pasted, self.workspace.country)
 
     @cached_property
     def recipients(self) -> list[Recipient]:
@@ -227,7 +228,7 @@ def _initial(campaign: Campaign) -> dict[str, Any]:
 
 
 def _lines(numbers: Sequence[str]) -> str:
-    return "\n".join(e164.spoken(number) for number in numbers)
+    return "\n".join(masks.written(number) for number in numbers)
 
 
 def unsaved(workspace: Any, **fields: Any) -> Campaign:

@@ -23,7 +23,7 @@ from campaigns.when import Clocks
 from contacts import keeping
 from contacts.models import Kind
 from contacts.services import stopped
-from lib import gsm
+from lib import gsm, masks
 from messaging import routing
 from messaging.carrying import Load
 from messaging.composing import why_not
@@ -54,11 +54,20 @@ def permit_of(campaign: Campaign) -> Permit:
     return Permit(campaign.workspace, Limits.read(campaign.limits))
 
 
-class Judge:
-    """Judges recipients of one campaign. Raises texts.Bad where its text cannot be read at all."""
+def _hidden(cell: Any) -> Any:
+    said = masks.said(str(cell))
+    return said if said != str(cell) else cell
 
-    def __init__(self, campaign: Campaign) -> None:
+
+class Judge:
+    """Judges recipients of one campaign. Raises texts.Bad where its text cannot be read at all.
+
+    `for_eyes`: the texts are for whoever asks now, who may not see numbers, and not for the recipients.
+    """
+
+    def __init__(self, campaign: Campaign, *, for_eyes: bool = False) -> None:
         self.campaign = campaign
+        self._hides_numbers = for_eyes and masks.hiding()
         self.permit = permit_of(campaign)
         self.route = self.permit.narrowed(Route(campaign.phone, campaign.pool))
         self.clocks = Clocks(campaign)
@@ -141,7 +150,11 @@ class Judge:
             contact = texts.contact_values(
                 recipient.contact, recipient.number, recipient.country, self._fields
             )
-            values = {"contact": contact, "row": recipient.row, "workspace": self._workspace}
+            row = recipient.row
+            if self._hides_numbers:
+                contact |= {"number": masks.shown(recipient.number)}
+                row = {key: _hidden(cell) for key, cell in row.items()}
+            values = {"contact": contact, "row": row, "workspace": self._workspace}
         try:
             rendered = self._compiled.render(values)
         except texts.Unmakeable as error:

@@ -17,7 +17,7 @@ from campaigns.rehearsing import NO_DAY
 from campaigns.sources import Place
 from contacts.importing.reading import Unreadable
 from contacts.services import names
-from lib import e164
+from lib import masks
 from phones.base import Reason
 
 # People of one page of those left out, and for how many seconds they are looked for.
@@ -47,14 +47,14 @@ class Preview:
             return ""
         recipient = self.judged.recipient
         name = recipient.contact.name if recipient.contact else ""
-        return name or e164.spoken(recipient.number) or recipient.written
+        return name or masks.shown(recipient.number) or masks.said(recipient.written)
 
     @property
     def why_not(self) -> str:
         """Say why this recipient gets nothing, "" where it gets the message."""
         if self.judged is None:
             return ""
-        return self.judged.words or (
+        return masks.said(self.judged.words) or (
             str(Reason(self.judged.reason).label) if self.judged.reason else ""
         )
 
@@ -65,7 +65,7 @@ def preview(campaign: Campaign, written: str = "", step: str = "") -> Preview:
     Without a place it is the first who gets the message, where the first _LOOKED hold one.
     """
     try:
-        judge = Judge(campaign)
+        judge = Judge(campaign, for_eyes=True)
         place = Place.read(written)
         judged = _at(campaign, judge, place, step) if place else _first(campaign, judge)
         if judged is None:
@@ -164,7 +164,7 @@ def _source(named: Sequence[str], written: str) -> str:
 
 
 def _judged(campaign: Campaign, behind: Place | None) -> Iterator[Judged]:
-    judge = Judge(campaign)
+    judge = Judge(campaign, for_eyes=True)
     for _place, recipients in sources.chunks(campaign, _CHUNK, behind):
         yield from judge(recipients)
 

@@ -16,6 +16,7 @@ from django.db.models.expressions import RawSQL
 
 from campaigns.models import Campaign
 from contacts.services import names, numbers_called
+from lib import masks
 from messaging.models import Message, Status
 from messaging.searching import by_number, is_number
 from phones.base import Reason
@@ -103,4 +104,4 @@ def why(message: Message) -> str:
     """Say in a few words why a message is where it is, "" where its state says all."""
     if message.reason:
         return str(Reason(message.reason).label) if message.reason in Reason.values else ""
-    return message.words if message.status in (Status.FAILED, Status.UNKNOWN) else ""
+    return masks.said(message.words) if message.status in (Status.FAILED, Status.UNKNOWN) else ""

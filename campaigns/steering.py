@@ -484,7 +484,7 @@ def send_test(
 ) -> Composed:
     """Send what one recipient would read to `number` (E.164), at once. Raises Refused, AlreadySent."""
     try:
-        judge = Judge(campaign)
+        judge = Judge(campaign, for_eyes=True)
     except texts.Bad as error:
         raise Refused(str(error)) from error
     recipient = sources.at(campaign, place) if place else None

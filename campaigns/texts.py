@@ -13,11 +13,12 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from campaigns.fields import contact_values
+from campaigns.fields import NUMBER, contact_values
 from campaigns.merging import reading
 from campaigns.merging.lexing import MOST_SOURCE, has_fields, pieces
 from campaigns.merging.reading import Place, Steps
 from campaigns.merging.run import Bad, Run, Unmakeable, place
+from lib import masks
 
 __all__ = [
     "MOST_SOURCE", "Bad", "Compiled", "Problem", "Rendered", "Unmakeable", "compiled",
@@ -101,6 +102,8 @@ def problems(source: str, known: Collection[str]) -> list[Problem]:
 
 
 def _unknown(name: str, known: Collection[str]) -> str:
+    if name == NUMBER and masks.hiding():
+        return _("Numbers are hidden from you, so a text of yours cannot name them.")
     if name.startswith("row.") and not any(other.startswith("row.") for other in known):
         return _("“%(name)s” is a column of a file, and there is no file.") % {"name": name}
     words = _("There is no field “%(name)s”.") % {"name": name}

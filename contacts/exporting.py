@@ -32,8 +32,8 @@ FORMATS = {
 _CHUNK = 1000
 # Programs in East Asia take the wide ones for the others.
 _BEGINNINGS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-# A number, with its sign, is no formula.
-_HARMLESS = re.compile(r"[+-]?[\d ().,-]*\d")
+# A number, with its sign and however much of it is hidden, is no formula.
+_HARMLESS = re.compile(r"[+-]?[\d ().,•-]*\d")
 
 
 def safe(cell: Any) -> Any:

@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import Q, QuerySet
 
 from accounts.models import Workspace
-from contacts import segments
+from contacts import segments, services
 from contacts.models import Contact, Field, FieldType, Group, Kind, Segment, Tag
 from contacts.rules import compiling
-from lib import e164
+from lib import e164, masks
 from lib.words import fold
 
 NAME, NEWEST, CHANGED = "", "newest", "changed"
@@ -74,9 +74,7 @@ def find(workspace: Workspace, wanted: Wanted) -> QuerySet[Contact]:
         found = found.filter(country=wanted.country)
     if wanted.field:
         found = found.filter(_says(wanted.field, wanted.value.strip()))
-    if wanted.q.strip():
-        found = found.filter(_matching(wanted.q, workspace.country))
-    return found
+    return _matching(found, wanted.q, workspace.country) if wanted.q.strip() else found
 
 
 def page(found: QuerySet[Contact], order: str, after: str) -> Page:
@@ -128,15 +126,19 @@ def _says(field: Field, value: str) -> Q:
     return Q(**{f"{key}__icontains": value})
 
 
-def _matching(q: str, country: str) -> Q:
-    """Match numbers by how they begin, written as at home or abroad, and words by any part."""
+def _matching(people: QuerySet[Contact], q: str, country: str) -> QuerySet[Contact]:
+    """Match numbers by how they begin, written as at home or abroad, and words by any part.
+
+    Where numbers are hidden, only a whole one is matched.
+    """
+    q = masks.opened(q)
     digits = re.sub(r"\D", "", q)
     if len(digits) >= _FEWEST_DIGITS and _NUMBER.fullmatch(q.strip()):
+        if masks.hiding():
+            asked = Q(unnumbered__contains=digits) | Q(number=e164.normal(q, country))
+            return people.alias(unnumbered=services.UNNUMBERED).filter(asked)
         asked = Q(searched__contains=digits)
         for prefix in e164.beginnings(q, country):
             asked |= Q(number__startswith=prefix)
-        return asked
-    asked = Q()
-    for word in fold(q.replace("\x00", "")).split()[:_MOST_WORDS]:
-        asked &= Q(searched__contains=word)
-    return asked
+        return people.filter(asked)
+    return services.saying(people, fold(q.replace("\x00", "")).split()[:_MOST_WORDS])

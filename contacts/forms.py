@@ -15,7 +15,7 @@ from accounts.models import Workspace
 from accounts.places import countries, time_zones
 from contacts import finding, keeping, values
 from contacts.models import Contact, Field, FieldType, Group, Kind, Segment, Tag
-from lib import e164
+from lib import e164, masks
 from lib.words import fold
 
 
@@ -79,7 +79,7 @@ class ContactForm(forms.Form):
     name = forms.CharField(label=gettext_lazy("Name"), max_length=200, required=False)
     number = forms.CharField(
         label=gettext_lazy("Number"),
-        max_length=40,
+        max_length=100,
         widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "off", "dir": "ltr"}),
         help_text=gettext_lazy("As you would dial it, or with + and the country code."),
     )
@@ -125,6 +125,9 @@ class ContactForm(forms.Form):
             has = getattr(self.contact, name)
             odd = [(has, has)] if has and has not in dict(known) else []
             self.fields[name].choices = [("", _("Not known")), *odd, *known]  # type: ignore[attr-defined]
+        if masks.hiding() and self.contact.pk:
+            self.fields["number"].disabled = True
+            self.fields["number"].help_text = _("You see a part of it only, so it stays as it is.")
         for field in self.kept:
             self.fields[f"value_{field.key}"] = _input(field)
         if not workspace.groups.exists():
@@ -137,7 +140,7 @@ class ContactForm(forms.Form):
         }
         for name in ("name", "language", "time_zone", "carrier", "notes"):
             known[name] = getattr(contact, name)
-        known["number"] = e164.spoken(contact.number)
+        known["number"] = masks.shown(contact.number)
         if contact.pk:
             known["groups"] = list(contact.groups.all())
             known["tags"] = ", ".join(tag.name for tag in contact.tags.all())
@@ -150,7 +153,9 @@ class ContactForm(forms.Form):
 
     def clean_number(self) -> str:
         """Give the number as E.164."""
-        return _number(self.cleaned_data["number"], self.workspace.country)
+        if self.fields["number"].disabled:
+            return self.contact.number
+        return _number(masks.opened(self.cleaned_data["number"]), self.workspace.country)
 
     def clean_carrier(self) -> str:
         return fold(self.cleaned_data["carrier"]).replace(" ", "-")

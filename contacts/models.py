@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.models import User, Workspace
-from lib import e164
+from lib import e164, masks
 from lib.stored import text
 from lib.words import fold
 
@@ -81,7 +81,7 @@ class Contact(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name or e164.spoken(self.number)
+        return self.name or masks.shown(self.number)
 
     def derive(self) -> None:
         """Bring what follows from name, number and values up to date."""

@@ -16,7 +16,7 @@ from contacts import circles, finding, services
 from contacts import segments as rules
 from contacts.finding import Wanted
 from contacts.models import Contact, Segment
-from lib import e164
+from lib import masks
 from lib.words import fold
 
 # Recipients in one form, and suggestions to one search.
@@ -87,7 +87,7 @@ def suggestions(
 
 
 def _of(person: Contact) -> Recipient:
-    spoken = e164.spoken(person.number)
+    spoken = masks.shown(person.number)
     return Recipient(f"c{person.pk}", person.name or spoken, spoken if person.name else "")
 
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from contacts.models import OptOut
-from lib import e164
+from lib import masks
 from messaging import carrying, choosing, composing
 from messaging.carrying import Load
 from messaging.choosing import Choice
@@ -160,7 +160,7 @@ class AnswerForm(forms.Form):
         if not self.can_be_reached or self.opted_out:
             raise forms.ValidationError(
                 _("Nothing was sent: %(number)s takes no answer.")
-                % {"number": e164.spoken(self.conversation.peer)}
+                % {"number": masks.shown(self.conversation.peer)}
             )
         if self.refusal:
             raise forms.ValidationError(self.refusal)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import Workspace
 from contacts.services import numbers_called
-from lib import bulk
+from lib import bulk, masks
 from messaging.models import Conversation, Direction, Message
 from messaging.searching import Wanted, by_number
 
@@ -69,7 +69,10 @@ def _matching(q: str, workspace: Workspace) -> Q:
     """Match numbers as they are looked up everywhere, and names by any part of them."""
     if Wanted(q=q).is_number:
         return by_number(q, workspace.country)
-    return Q(peer__icontains=q) | Q(peer__in=numbers_called(workspace.pk, q))
+    called = Q(peer__in=numbers_called(workspace.pk, q))
+    # What has a letter is part of a sender's name; the rest could be a part of a hidden number.
+    may_be_part = not masks.hiding() or any(letter.isalpha() for letter in q)
+    return called | Q(peer__icontains=q) if may_be_part else called
 
 
 def _mark(conversation: Conversation) -> str:

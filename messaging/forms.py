@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 from accounts.models import Workspace
 from contacts import recipients
 from contacts.recipients import Recipient
-from lib import e164
+from lib import e164, masks
 from messaging import carrying, choosing, media, planning, quiet
 from messaging.carrying import Load
 from messaging.choosing import Choice, Several
@@ -152,7 +152,8 @@ class ComposeForm(forms.Form):
     @cached_property
     def typed(self) -> e164.Reading:
         """Give what was read in `to`, right or wrong."""
-        return e164.read(str(self["to"].value() or "")[:_MOST_PASTED], self.workspace.country)
+        pasted = masks.opened(str(self["to"].value() or "")[:_MOST_PASTED])
+        return e164.read(pasted, self.workspace.country)
 
     @cached_property
     def recipients(self) -> list[Recipient]:

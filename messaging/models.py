@@ -11,9 +11,13 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.models import User, Workspace
+from lib import masks
 from phones.base import Reason
 from phones.health import kind_of
 from phones.models import Phone, Pool
+
+# Digits at the end of a number that tell whose it is.
+_TELLING = 7
 
 
 class Direction(models.TextChoices):
@@ -224,9 +228,13 @@ class Message(models.Model):
 
     @property
     def provider_name(self) -> str:
-        """Give what the provider calls it; "" where it has no name for it, and `provider_id` is ours."""
+        """Give what the provider calls it; "" where it has no name for it, and `provider_id` is ours.
+
+        What is made of the number is hidden with it: else the name is what one asks the provider by.
+        """
         kind = kind_of(self.phone) if self.is_incoming else None
-        return "" if kind and kind.connected else self.provider_id
+        name = "" if kind and kind.connected else self.provider_id
+        return masks.said(name) if self.peer[-_TELLING:] in name else name
 
     @property
     def is_scheduled(self) -> bool:

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from accounts.models import Workspace
 from accounts.places import countries
 from contacts.services import opted_out
-from lib import e164
+from lib import e164, masks
 from messaging import costs, media, routing
 from messaging.carrying import Load
 from messaging.models import Media
@@ -213,7 +213,7 @@ def _mistake(item: e164.Invalid, country: str) -> str:
     international = item.written.lstrip("( ").startswith(("+", "00"))
     words = _mistakes_abroad() if international else _mistakes_at_home()
     return words[item.why] % {
-        "written": item.written,
+        "written": masks.said(item.written),
         "country": dict(countries()).get(country, country),
     }
 
@@ -241,4 +241,4 @@ def doubts(reading: e164.Reading) -> list[str]:
     words = _(
         "%(number)s has the right length, but we know no such range. It is tried all the same."
     )
-    return [words % {"number": e164.spoken(number)} for number in reading.doubtful[:_NAMED]]
+    return [words % {"number": masks.shown(number)} for number in reading.doubtful[:_NAMED]]

@@ -25,7 +25,7 @@ from django.utils import timezone
 
 from accounts.models import Workspace
 from contacts.services import numbers_called
-from lib import e164
+from lib import e164, masks
 from messaging.models import Direction, Message, Status
 from phones.models import Phone
 
@@ -117,7 +117,8 @@ def _plainly(workspace: Workspace, wanted: Wanted) -> QuerySet[Message]:
 
 def _read_for(wanted: Wanted, workspace: Workspace) -> Q:
     if wanted.is_number:
-        return by_number(wanted.q, workspace.country)
+        found = by_number(wanted.q, workspace.country)
+        return found | Q(text__contains=wanted.q.strip()) if masks.hiding() else found
     words = wanted.q.strip()
     return Q(text__icontains=words) | Q(peer__in=numbers_called(workspace.pk, words))
 
@@ -132,13 +133,14 @@ def _of_campaign(workspace: Workspace, campaign: int) -> QuerySet[Message]:
 
 def is_number(written: str) -> bool:
     """Say whether somebody looks for a number, or the beginning of one, and not for words."""
+    written = masks.opened(written)
     digits = sum(char.isdigit() for char in written)
     return digits >= _FEWEST_DIGITS and bool(_NUMBER.fullmatch(written.strip()))
 
 
 def _whole(written: str, country: str) -> str:
     """Give the number that was written in full, "" where it is only a part of one, or words."""
-    number = e164.normal(written, country)
+    number = e164.normal(masks.opened(written), country)
     try:
         return e164.parse(number, country) if number.startswith("+") else ""
     except e164.Invalid:
@@ -147,9 +149,11 @@ def _whole(written: str, country: str) -> str:
 
 def by_number(written: str, country: str) -> Q:
     """Match the `peer` of messages or conversations: a whole number exactly, a part of one by how it
-    begins, a short code as it is."""
+    begins, a short code as it is. From whom numbers are hidden finds none by its parts."""
     if whole := _whole(written, country):
         return Q(peer=whole)
+    if masks.hiding():
+        return Q(peer=masks.opened(written).strip())
     asked = Q()
     for prefix in e164.beginnings(written, country):
         asked |= _begins(prefix)

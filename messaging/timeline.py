@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.site import FEWEST_DAYS
-from lib import money
+from lib import masks, money
 from messaging.carrying import label_of
 from messaging.counting import segments
 from messaging.explaining import explain
@@ -395,7 +395,7 @@ def _quote(said: Attempt | Report | Message, phone: Phone | None) -> tuple[str, 
     who = {"provider": label_of(phone) if phone else _("The provider"), "code": said.code}
     # Without a code the words may be ours: no answer came, or nothing could leave.
     by = _("%(provider)s says, code %(code)s") if said.code else _("In detail")
-    return by % who, said.words or said.code
+    return by % who, masks.said(said.words) or said.code
 
 
 def _called(message: Message) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from contacts.models import NumberCarrier
+from lib import masks
 from lib.jobs import QueueDown
 from messaging import quiet
 from messaging.models import LookUp, Message, Status
@@ -38,7 +39,7 @@ def why_waiting(message: Message, now: datetime) -> Step:
             )
             % {"why": phone.get_pause_reason_display()},
             quote_by=_("Said when it was paused") if phone.pause_words else "",
-            quote=phone.pause_words,
+            quote=masks.said(phone.pause_words),
         )
     if message.send_at > now and quiet.waits(message, now):
         text = _("It leaves by itself on %(time)s. Until then it can be cancelled.")
@@ -70,7 +71,7 @@ def _limited(message: Message, now: datetime) -> Step | None:
             _("A few messages try it from %(time)s on. It goes on when these arrive.")
             % {"time": soon(watch.rests_until)},
             quote_by=_("Seen"),
-            quote=watch.words,
+            quote=masks.said(watch.words),
         )
     found = quotas.standings([message.phone], now).get(message.phone_id, [])
     full = next((one for one in found if one.is_full and one.until), None)

@@ -29,6 +29,7 @@ from campaigns.failing import DAYS, PERCENT, TIMES, Line, Wanted
 from campaigns.views.finding import query_of
 from contacts.exporting import CSV, FORMATS, XLSX, csv_lines, xlsx_parts
 from contacts.services import names
+from lib import masks
 
 # Numbers of one page, and that one form may name.
 _PAGE, _MOST = 50, 1000
@@ -129,8 +130,8 @@ def _cells(lines: Sequence[Line], known: dict[str, str], zone: tzinfo) -> Iterat
     for line in lines:
         at = line.at.astimezone(zone).isoformat(sep=" ", timespec="seconds") if line.at else ""
         yield [
-            known.get(line.number, ""), line.number, line.failed, line.ended, line.percent, line.why,
-            at, _("yes") if line.stopped else "",
+            known.get(line.number, ""), masks.plain(line.number), line.failed, line.ended, line.percent,
+            line.why, at, _("yes") if line.stopped else "",
         ]  # fmt: skip
 
 
@@ -165,7 +166,7 @@ def stop(request: MemberRequest) -> HttpResponseBase:
 def _chosen(request: MemberRequest, asked: QueryDict) -> list[str]:
     """Give the numbers that a form names and that the report has, those already stopped left out."""
     found = report.find(request.workspace, _wanted(asked)).lines
-    ticked = None if asked.get("all") else set(asked.getlist("chosen")[:_MOST])
+    ticked = None if asked.get("all") else {*map(masks.opened, asked.getlist("chosen")[:_MOST])}
     return [
         line.number
         for line in found

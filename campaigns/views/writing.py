@@ -30,7 +30,7 @@ from campaigns.views import recurring
 from campaigns.views.finding import find, recurrence_of
 from campaigns.when_form import WhenForm
 from contacts.importing.reading import Unreadable
-from lib import e164, gsm
+from lib import e164, gsm, masks
 from messaging import choosing, media, permitting
 from messaging.composing import AlreadySent
 from messaging.counting import count, patterns
@@ -66,7 +66,8 @@ def _begun(request: MemberRequest, asked: QueryDict) -> Campaign:
     who = [*asked.getlist("who"), *(f"c{pk}" for pk in asked.getlist("contact"))]
     who += [f"g{pk}" for pk in asked.getlist("group")]
     who += [f"s{pk}" for pk in asked.getlist("segment")]
-    reading = e164.read(asked.get("to", "")[:100_000], request.workspace.country)
+    pasted = masks.opened(asked.get("to", "")[:100_000])
+    reading = e164.read(pasted, request.workspace.country)
     wanted = asked.get("phone", "")
     lines = choosing.routes(request.workspace, _permit(request)) if wanted else []
     route = next((line.route for line in lines if line.value == wanted), Route())
@@ -353,7 +354,7 @@ def _test(request: MemberRequest, here: Campaign) -> HttpResponseBase:
     else:
         request.session[_TEST_NUMBER] = number
         if sent.queued:
-            words = _("The test is on its way to %(number)s.") % {"number": e164.spoken(number)}
+            words = _("The test is on its way to %(number)s.") % {"number": masks.shown(number)}
             notices.success(request, words)
         else:
             notices.warning(

@@ -13,7 +13,7 @@ from accounts.http import MemberRequest, manager, member, sender
 from contacts import services
 from contacts.forms import OptOutForm
 from contacts.models import OptOut
-from lib import e164
+from lib import e164, masks
 
 _PAGE = 50
 
@@ -43,15 +43,17 @@ def _page(request: MemberRequest, form: OptOutForm, status: int = 200) -> HttpRe
 
 
 def _found(request: MemberRequest, searched: str) -> QuerySet[OptOut]:
-    """Find a whole number in any usual form, else every number with these digits."""
+    """Find a whole number in any usual form, else every number with these digits, unless they are hidden."""
     rows = request.workspace.opt_outs.select_related("added_by").order_by("-pk")
     if not searched:
         return rows
+    searched = masks.opened(searched)
     try:
         return rows.filter(number=e164.parse(searched, request.workspace.country))
     except e164.Invalid:
         digits = "".join(letter for letter in searched if letter.isdecimal())
-        return rows.filter(number__contains=digits) if digits else rows.none()
+        may_be_part = digits and not masks.hiding()
+        return rows.filter(number__contains=digits) if may_be_part else rows.none()
 
 
 @sender
@@ -62,7 +64,7 @@ def opt_out_add(request: MemberRequest) -> HttpResponse:
         return _page(request, form, status=422)
     number, detail = form.cleaned_data["number"], form.cleaned_data["detail"]
     new = services.opt_out(request.workspace, number, OptOut.Source.PERSON, detail, by=request.user)
-    names = {"number": e164.spoken(number)}
+    names = {"number": masks.shown(number)}
     if new:
         messages.success(request, _("%(number)s gets no more messages.") % names)
     else:
@@ -78,5 +80,5 @@ def opt_out_remove(request: MemberRequest, pk: int) -> HttpResponse:
         return render(request, "contacts/opt_out_remove.html", {"opt_out": opted_out})
     services.opt_in(request.workspace, opted_out.number)
     words = _("%(number)s can get messages again.")
-    messages.success(request, words % {"number": e164.spoken(opted_out.number)})
+    messages.success(request, words % {"number": masks.shown(opted_out.number)})
     return redirect("opt_outs")

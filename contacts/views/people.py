@@ -19,7 +19,7 @@ from accounts.places import countries
 from contacts import changing, finding, holdings, services, values
 from contacts.forms import ContactForm, FilterForm, languages
 from contacts.models import Change, Contact, Group, Segment
-from lib import e164
+from lib import masks
 
 # What stands in an address besides the filters.
 _NO_FILTERS = (
@@ -130,6 +130,8 @@ def contact_add(request: MemberRequest) -> HttpResponse:
     """Add somebody; `number`, `name` and `group` in the address fill the form."""
     asked = request.GET
     initial: dict[str, Any] = {name: asked[name] for name in ("name", "number") if name in asked}
+    if "number" in initial:
+        initial["number"] = masks.echoed(initial["number"])
     if asked.get("group"):
         initial["groups"] = asked.getlist("group")
     data = request.POST if request.method == "POST" else None
@@ -207,5 +209,5 @@ def contact_erase(request: MemberRequest, pk: int) -> HttpResponse:
         return redirect("contact_erase", pk=pk)
     record("contacts.erased", workspace=request.workspace)
     words = _("Everything about %(name)s was erased.")
-    messages.success(request, words % {"name": person.name or e164.spoken(person.number)})
+    messages.success(request, words % {"name": person.name or masks.shown(person.number)})
     return redirect("contacts")

@@ -19,11 +19,14 @@ from contacts.rules.building import Node
 from contacts.rules.subjects import DATE, Subject, subjects
 from contacts.rules.tree import Rule
 from contacts.views.people import listed
+from lib import masks
 from lib.words import fold
 
 # People that are shown of those a rule holds for.
 _SAMPLE = 8
 _BUILD, _WRITE = "build", "write"
+# What a rule calls the number.
+_NUMBER = "number"
 
 
 @dataclass(slots=True)
@@ -53,7 +56,7 @@ class _Form:
 def segments(request: MemberRequest) -> HttpResponse:
     """List the segments, each with its rule as text."""
     found = [
-        {"segment": segment, "text": language.write(rules.rule_of(segment))}
+        {"segment": segment, "text": _written(segment)}
         for segment in request.workspace.segments.all()
     ]
     return render(request, "contacts/segments.html", {"segments": found})
@@ -65,7 +68,7 @@ def segment(request: MemberRequest, pk: int) -> HttpResponse:
     """Show whom the rule holds for."""
     here = _find(request, pk)
     shown = listed(request, segment=here) | {
-        "text": language.write(rules.rule_of(here)),
+        "text": _written(here),
         "problem": rules.problem(here),
     }
     return render(request, "contacts/contacts.html", shown)
@@ -80,12 +83,30 @@ def segment_add(request: MemberRequest) -> HttpResponse:
 @keeper
 @require_http_methods(["GET", "HEAD", "POST"])
 def segment_edit(request: MemberRequest, pk: int) -> HttpResponse:
-    return _edit(request, _find(request, pk))
+    here = _find(request, pk)
+    if masks.hiding() and _asks_for_numbers(here):
+        messages.warning(request, _("This rule asks for numbers, which are hidden from you."))
+        return redirect("segment", pk=pk)
+    return _edit(request, here)
+
+
+def _asks_for_numbers(here: Segment) -> bool:
+    return any(test.what == _NUMBER for test in tree.tests(rules.rule_of(here)))
+
+
+def _written(here: Segment) -> str:
+    """Give the rule as text, but not what it says of numbers to whom these are hidden from."""
+    if masks.hiding() and _asks_for_numbers(here):
+        return _("This rule asks for numbers, which are hidden from you.")
+    return language.write(rules.rule_of(here))
 
 
 def _edit(request: MemberRequest, here: Segment) -> HttpResponse:
     """Show the form, do what one of its buttons says, or store what it says."""
     known = subjects(request.workspace)
+    if masks.hiding():
+        # Whoever may ask how numbers begin finds out all of each.
+        del known[_NUMBER]
     if request.method != "POST":
         return _page(request, here, _begin(here, known), known)
     form = _posted(request, known)

@@ -18,7 +18,7 @@ from accounts.http import MemberRequest, manager, member
 from accounts.models import Workspace
 from contacts.carriers import remember
 from contacts.models import NumberCarrier
-from lib import e164
+from lib import e164, masks
 from lib.vault import Unreadable
 from phones import registry
 
@@ -157,7 +157,8 @@ def _found(request: MemberRequest, searched: str, names: dict[str, str]) -> Quer
     slugs = [slug for slug, name in names.items() if like in name.lower()]
     found = Q(carrier__in=slugs) | Q(carrier__contains=like)
     if digits:
-        found |= Q(number__contains=digits)
+        if not masks.hiding():
+            found |= Q(number__contains=digits)
         with suppress(e164.Invalid):
             found |= Q(number=e164.parse(searched, request.workspace.country))
     return rows.filter(found)
@@ -172,7 +173,7 @@ def carrier_add(request: MemberRequest) -> HttpResponse:
     number, carrier = form.cleaned_data["number"], form.cleaned_data["carrier"]
     remember(request.workspace, {number: carrier}, NumberCarrier.Source.PERSON)
     messages.success(
-        request, _("The carrier of %(number)s is known.") % {"number": e164.spoken(number)}
+        request, _("The carrier of %(number)s is known.") % {"number": masks.shown(number)}
     )
     return redirect("carriers")
 
@@ -199,5 +200,5 @@ def carrier_remove(request: MemberRequest, pk: int) -> HttpResponse:
     row = get_object_or_404(request.workspace.number_carriers, pk=pk)
     row.delete()
     words = _("The carrier of %(number)s is forgotten.")
-    messages.success(request, words % {"number": e164.spoken(row.number)})
+    messages.success(request, words % {"number": masks.shown(row.number)})
     return redirect("carriers")

@@ -21,7 +21,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.http import MemberRequest, sender
 from contacts.recipients import suggestions
 from contacts.services import names
-from lib import gsm
+from lib import gsm, masks
 from messaging import choosing, composing, media, permitting
 from messaging.composing import AlreadySent, CannotSend, Composed
 from messaging.counting import count, patterns
@@ -42,7 +42,7 @@ def compose(request: MemberRequest) -> HttpResponseBase:
         who = [f"c{pk}" for pk in asked.getlist("contact")]
         who += [f"g{pk}" for pk in asked.getlist("group")]
         who += [f"s{pk}" for pk in asked.getlist("segment")]
-        form = _form(request, to=to, text=text, phone=phone, who=who)
+        form = _form(request, to=masks.echoed(to), text=text, phone=phone, who=who)
         return _page(request, form)
     form = _form(request, request.POST, request.FILES)
     if "replace" in request.POST:

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
-from lib import e164
+from lib import e164, masks
 from lib import money as lib_money
 from messaging.models import Status
 from phones import reaching, standing
@@ -95,8 +95,27 @@ register.filter("places", reaching.written)
 
 @register.filter
 def spoken(number: str) -> SafeString:
-    """Draw a number as people read it: +33 6 12 34 56 78. Names and short codes stay."""
+    """Draw somebody's number as people read it: +33 6 12 34 56 78, or with most of it hidden from those
+    who may not see numbers. Names and short codes stay."""
+    return format_html('<bdi class="num">{}</bdi>', masks.shown(number or ""))
+
+
+@register.filter
+def own_number(number: str) -> SafeString:
+    """Draw a number of ours, which is hidden from nobody: that of a phone."""
     return format_html('<bdi class="num">{}</bdi>', e164.spoken(number or ""))
+
+
+register.filter("mark", masks.mark)
+
+
+@register.filter
+def said(words: object) -> str:
+    """Give somebody else's words (a provider's), with the numbers in them hidden where they are."""
+    return masks.said(str(words or ""))
+
+
+register.filter("echoed", masks.echoed)
 
 
 @register.filter

@@ -1,0 +1,25 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("accounts", "0002_people"),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name="workspace",
+            name="numbers_hidden",
+            field=models.CharField(
+                blank=True,
+                choices=[
+                    ("", "Nobody"),
+                    ("viewers", "Viewers"),
+                    ("senders", "Viewers and senders"),
+                ],
+                default="",
+                max_length=10,
+                verbose_name="hide numbers from",
+            ),
+        ),
+    ]
