@@ -68,13 +68,10 @@ class PersonMiddleware:
         workspace = membership.workspace if membership else None
         request.membership, request.workspace = membership, workspace  # type: ignore[attr-defined]
         speak(request, request.user.language or fallback_language(request))
-        eyes = Eyes(workspace.pk, membership.is_masked) if membership and workspace else Eyes()
+        eyes = membership.eyes if membership else Eyes()
         with timezone.override(zone_of(request.user, workspace)), masks.looking(eyes):
             answer = self._answer(request, impersonating.acting_of(request))
-        is_made_later = isinstance(answer, StreamingHttpResponse)
-        if eyes.is_hidden and is_made_later and not isinstance(answer, FileResponse):
-            answer.streaming_content = masks.under(eyes, answer.streaming_content)
-        return answer
+        return _for_eyes(eyes, answer)
 
     def _answer(self, request: HttpRequest, who: Acting) -> HttpResponseBase:
         before = acting.set(who)
@@ -98,6 +95,15 @@ class PersonMiddleware:
         if name.startswith(_ALWAYS_OPEN):
             return None
         return _first(request, user, name)
+
+
+def _for_eyes(eyes: Eyes, answer: HttpResponseBase) -> HttpResponseBase:
+    """Let what is made while it is sent be for the same eyes; a file is made already."""
+    if not eyes.is_hidden or isinstance(answer, FileResponse):
+        return answer
+    if isinstance(answer, StreamingHttpResponse):
+        answer.streaming_content = masks.under(eyes, iter(answer))
+    return answer
 
 
 def _first(request: HttpRequest, user: User, name: str) -> HttpResponse | None:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import roles
 from accounts.roles import Hidden, Role
+from lib.masks import Eyes
 from lib.vault import EncryptedJSONField
 
 __all__ = [
@@ -132,6 +133,11 @@ class Membership(models.Model):
     def is_masked(self) -> bool:
         """Say whether the numbers of people are hidden from this member."""
         return roles.hides(self.workspace.numbers_hidden, self.role)
+
+    @property
+    def eyes(self) -> Eyes:
+        """Give whose eyes read what is shown to this member."""
+        return Eyes(self.workspace_id, self.is_masked)
 
     @property
     def may_send(self) -> bool:

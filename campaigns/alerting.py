@@ -15,7 +15,9 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from campaigns.models import LIVE, Campaign, State
+from lib import masks
 from lib.jobs import enqueue
+from lib.masks import Eyes
 from messaging.alerts import managers
 
 logger = logging.getLogger(__name__)
@@ -79,12 +81,13 @@ def _tell(campaign_id: int, states: Collection[State], subject: _Words, body: _W
     words = {
         "campaign": campaign.name,
         "workspace": campaign.workspace.name,
-        "problem": campaign.problem,
         "address": f"{settings.PUBLIC_URL}/campaigns/{campaign.pk}/",
     }
     for person in _concerned(campaign):
-        with translation.override(person.language or settings.LANGUAGE_CODE):
-            said = " ".join(str(subject % words).split()), str(body % words)
+        language = translation.override(person.language or settings.LANGUAGE_CODE)
+        with language, masks.looking(_eyes(campaign, person)):
+            problem = {"problem": masks.said(campaign.problem)}
+            said = " ".join(str(subject % words).split()), str(body % (words | problem))
         try:
             # A line break in a name must not become a header.
             EmailMessage(*said, to=[person.email]).send()
@@ -100,3 +103,8 @@ def _concerned(campaign: Campaign) -> Iterable[User]:
     if person and person.is_active:
         return [person]
     return managers(campaign.workspace)
+
+
+def _eyes(campaign: Campaign, person: User) -> Eyes:
+    member = campaign.workspace.memberships.filter(user=person).first()
+    return member.eyes if member else Eyes(campaign.workspace_id, is_hidden=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 
-from django.db.models import F, QuerySet, TextField, Value
-from django.db.models.functions import Replace
+from django.db.models import Func, QuerySet, TextField, Value
 
 from accounts.models import User, Workspace
 from contacts.models import Contact, Group, OptOut
@@ -70,7 +69,7 @@ def numbers_called(workspace_id: int, written: str, most: int = 200) -> list[str
 
 
 # What a search looks through, without the number.
-UNNUMBERED = Replace("searched", F("number"), Value(" "), output_field=TextField())
+UNNUMBERED = Func("searched", "number", Value(" "), function="REPLACE", output_field=TextField())
 
 
 def saying(people: QuerySet[Contact], words: Sequence[str]) -> QuerySet[Contact]:

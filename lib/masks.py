@@ -21,6 +21,7 @@ from functools import lru_cache
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from django.conf import settings
+from django.utils.encoding import force_bytes
 
 from lib import e164
 
@@ -156,13 +157,11 @@ def _place() -> bytes:
     return str(_eyes.get().workspace).encode()
 
 
-def _keys() -> tuple[str, ...]:
-    return settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS
+def _keys() -> tuple[bytes, ...]:
+    return tuple(map(force_bytes, [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]))
 
 
 @lru_cache(maxsize=4)
-def _ciphers(keys: tuple[str, ...]) -> tuple[AESSIV, ...]:
+def _ciphers(keys: tuple[bytes, ...]) -> tuple[AESSIV, ...]:
     """Give AES-SIV (RFC 5297) for each key: it needs no nonce, and the same text gives the same token."""
-    return tuple(
-        AESSIV(hmac.digest(key.encode(), b"lib.masks", hashlib.sha512)[:32]) for key in keys
-    )
+    return tuple(AESSIV(hmac.digest(key, b"lib.masks", hashlib.sha512)[:32]) for key in keys)

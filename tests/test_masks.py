@@ -20,6 +20,7 @@ from urllib.parse import quote, quote_plus, unquote_plus, urljoin, urlsplit
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.mail import EmailMessage
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
@@ -27,7 +28,7 @@ from django.utils import timezone
 
 from accounts.models import User, Workspace
 from accounts.roles import Hidden
-from campaigns import drafting, rehearsing, steering
+from campaigns import alerting, drafting, rehearsing, steering
 from campaigns.models import Campaign
 from contacts import keeping
 from contacts.carriers import remember
@@ -89,12 +90,12 @@ def _parts(number: str) -> tuple[str, str]:
 
 
 def said_by(answer: HttpResponse) -> str:
-    """Give all that an answer says: its headers, its body, and what is inside of a workbook."""
+    """Give all that an answer says: headers, cookies, its body, and what is inside of a workbook."""
     body = answer.getvalue()
     if body.startswith(b"PK"):
         with zipfile.ZipFile(io.BytesIO(body)) as book:
             body = b"\n".join(book.read(name) for name in book.namelist())
-    return f"{answer.headers}\n{body.decode()}"
+    return f"{answer.headers}\n{answer.cookies}\n{body.decode()}"
 
 
 @pytest.mark.parametrize(
@@ -575,13 +576,26 @@ def test_failing_numbers_are_stopped_by_their_marks(masked: Client) -> None:
     assert found_in(said_by(asked)) == []
 
 
+def test_a_mail_about_their_campaign_holds_none(
+    masked: Client, workspace: Workspace, bob: User, mailoutbox: list[EmailMessage]
+) -> None:
+    begun = Campaign.objects.get(name="Begun")
+    alerting.stop(begun, f"Nothing may be sent to {NADIA}")
+    alerting.stopped(begun.pk)
+    mask(workspace, Hidden.VIEWERS)
+    alerting.stopped(begun.pk)
+
+    assert [mail.to for mail in mailoutbox] == [[bob.email], [bob.email]]
+    assert [found_in(mail.body) for mail in mailoutbox] == [[], [NADIA]]
+
+
 # ---- Nobody forgets it --------------------------------------------------------------------------
 
 ROOT = Path(__file__).parents[1]
 # They speak of numbers that are ours, and masks speak for them all.
 OURS = {"lib/e164.py", "lib/masks.py", "messaging/choosing.py", "smsapp/templatetags/words.py"}
 # A field is drawn by its form, and what is a figure is no number of anybody.
-_SHOWN_AS = ("|spoken", "|called:", "|mark", "form.number.", "|stringformat")
+_SHOWN_AS = ("|spoken", "|plain", "|called:", "|mark", "form.number.", "|stringformat")
 
 
 def test_numbers_are_spoken_through_the_masks_only() -> None:

@@ -106,6 +106,7 @@ def own_number(number: str) -> SafeString:
     return format_html('<bdi class="num">{}</bdi>', e164.spoken(number or ""))
 
 
+register.filter("plain", masks.plain)
 register.filter("mark", masks.mark)
 
 
