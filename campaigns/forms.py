@@ -28,6 +28,8 @@ from phones.models import Phone, Pool
 
 # Characters of a text before its fields are filled in, of a pasted list, and numbers of that.
 MOST_SOURCE, _MOST_PASTED, MOST_NUMBERS = 5000, 200_000, 5000
+# Characters of a list whose numbers are hidden, and so longer.
+_MOST_MARKED = 600_000
 _TOO_LONG = gettext_lazy("This list is too long. Put it into a file, and choose that.")
 
 
@@ -43,10 +45,10 @@ class DraftForm(forms.Form):
     place = forms.CharField(required=False, max_length=40)
     name = forms.CharField(required=False, max_length=100)
     to = forms.CharField(
-        required=False, max_length=_MOST_PASTED, error_messages={"max_length": _TOO_LONG}
+        required=False, max_length=_MOST_MARKED, error_messages={"max_length": _TOO_LONG}
     )
     without_to = forms.CharField(
-        required=False, max_length=_MOST_PASTED, error_messages={"max_length": _TOO_LONG}
+        required=False, max_length=_MOST_MARKED, error_messages={"max_length": _TOO_LONG}
     )
     text = forms.CharField(required=False, strip=False)
     through = forms.CharField(required=False, max_length=30)
@@ -84,8 +86,10 @@ class DraftForm(forms.Form):
         return self._read("without_to")
 
     def _read(self, name: str) -> e164.Reading:
-        pasted = masks.opened(str(self[name].value() or "")[:_MOST_PASTED])
-        return e164.read(pasted, self.workspace.country)
+        return e164.read(self._pasted(name)[:_MOST_PASTED], self.workspace.country)
+
+    def _pasted(self, name: str) -> str:
+        return masks.opened(str(self[name].value() or "")[:_MOST_MARKED])
 
     @cached_property
     def recipients(self) -> list[Recipient]:
@@ -141,13 +145,15 @@ class DraftForm(forms.Form):
         return self.written
 
     def clean_to(self) -> list[str]:
-        return self._numbers(self.typed)
+        return self._numbers("to", self.typed)
 
     def clean_without_to(self) -> list[str]:
-        return self._numbers(self.typed_without)
+        return self._numbers("without_to", self.typed_without)
 
-    def _numbers(self, reading: e164.Reading) -> list[str]:
+    def _numbers(self, name: str, reading: e164.Reading) -> list[str]:
         """Give what was pasted: numbers, and behind them what is none, so that nothing gets lost."""
+        if len(self._pasted(name)) > _MOST_PASTED:
+            raise forms.ValidationError(_TOO_LONG)
         found = [*reading.numbers, *(item.written for item in reading.invalid)]
         if len(found) > MOST_NUMBERS:
             raise forms.ValidationError(
