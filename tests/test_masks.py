@@ -397,6 +397,7 @@ def _searched(browser: Client, place: str, q: str) -> str:
     return page.replace(html.escape(q), "").replace(quote(q), "").replace(quote_plus(q), "")
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(("place", "number", "shown"), SEARCHES)
 def test_who_knows_a_whole_number_finds_it_and_its_parts_find_nothing(
     place: str, number: str, shown: str, masked: Client
@@ -425,6 +426,7 @@ def test_people_are_found_by_their_names(place: str, masked: Client) -> None:
     assert "Nadia" in _searched(masked, place, "nad")
 
 
+@pytest.mark.database
 def test_a_field_that_has_digits_is_still_found(masked: Client, workspace: Workspace) -> None:
     person = Contact.objects.get(workspace=workspace, number=NADIA)
     person.values = {"town": "69003 Lyon"}

@@ -113,7 +113,7 @@ register.filter("mark", masks.mark)
 @register.filter
 def said(words: object) -> str:
     """Give somebody else's words (a provider's), with the numbers in them hidden where they are."""
-    return masks.said(str(words or ""))
+    return "" if words is None else masks.said(str(words))
 
 
 register.filter("echoed", masks.echoed)

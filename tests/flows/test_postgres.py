@@ -41,6 +41,7 @@ PLACES = [
     "tests/smsapp/test_metrics.py",
     "tests/smsapp/test_rotating.py",
     "tests/smsapp/test_usage.py",
+    "tests/test_masks.py",
     "tests/test_plans.py",
 ]
 
