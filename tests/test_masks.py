@@ -471,6 +471,20 @@ def test_a_link_to_write_to_somebody_leads_to_their_number(
     assert found_in(said_by(sent) + said_by(masked.get(sent.headers["Location"]))) == []
 
 
+def test_what_is_typed_beside_a_mark_is_previewed_and_taken_along(
+    masked: Client, workspace: Workspace, phone: Phone
+) -> None:
+    typed = f"{_mark(workspace, CALLER)}, 06 12 00 00 01"
+    form = {"to": typed, "text": "Hello", "phone": phone.pk}
+    preview = masked.post("/compose/preview/", form)
+    begun = masked.post("/campaigns/new/", form | {"begin": "1"})
+
+    assert "+33 6 •• •• •• 31" in preview.content.decode()
+    assert found_in(said_by(preview)) == []
+    assert begun.status_code == 302
+    assert Campaign.objects.latest("pk").numbers == [CALLER, "+33612000001"]
+
+
 def _mark(workspace: Workspace, number: str) -> str:
     with masks.looking(Eyes(workspace.pk, is_hidden=True)):
         return masks.mark(number)
