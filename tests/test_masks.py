@@ -255,6 +255,7 @@ def _beginnings(things: Any) -> Iterator[str]:
         for name in ("campaign", "campaign_write", "campaign_preview", "campaign_check"):
             yield reverse(name, args=[pk])
         yield f"{reverse('campaign_left_out', args=[pk])}?why=not_a_number"
+        yield from (f"{reverse('campaign_export', args=[pk])}?format={f}" for f in ("csv", "xlsx"))
 
 
 _LINK = re.compile(r'(?:href|src|action|hx-get)="([^"#]+)')
