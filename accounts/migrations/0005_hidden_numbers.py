@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0002_people"),
+        ("accounts", "0004_limits_of_senders"),
     ]
 
     operations = [
