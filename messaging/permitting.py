@@ -23,7 +23,7 @@ from accounts.models import Membership, User, Workspace
 from accounts.roles import PEOPLE
 from contacts import circles
 from contacts.services import names
-from lib import e164
+from lib import masks
 from messaging.models import Message
 from messaging.routing import Route
 from phones.models import Phone, PoolPhone
@@ -99,7 +99,7 @@ class Permit:
             return ""
         those = [number for number in numbers if number in outside][:_NAMED]
         known = names(self.workspace.pk, those)
-        first = [known.get(number) or e164.spoken(number) for number in those]
+        first = [known.get(number) or masks.shown(number) for number in those]
         more = len(outside) - len(first)
         words = ngettext(
             "You may write to %(groups)s only, and %(numbers)s does not belong there. Take it out, or ask an "
