@@ -265,14 +265,14 @@ def _said(action: str, amount: int) -> str:
         )
     elif action == Change.Action.DROP_TAG:
         words = ngettext(
-            "The tag %(name)s of %(count)s person was deleted.",
-            "The tag %(name)s of %(count)s people was deleted.",
+            "The tag %(name)s was deleted. %(count)s person had it, and stays.",
+            "The tag %(name)s was deleted. %(count)s people had it, and stay.",
             amount,
         )
     elif action == Change.Action.DROP_GROUP:
         words = ngettext(
-            "The group %(name)s of %(count)s person was deleted.",
-            "The group %(name)s of %(count)s people was deleted.",
+            "The group %(name)s was deleted. %(count)s person was in it, and stays.",
+            "The group %(name)s was deleted. %(count)s people were in it, and stay.",
             amount,
         )
     else:

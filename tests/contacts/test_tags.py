@@ -112,7 +112,7 @@ def test_what_was_deleted_is_brought_back_with_its_people(
 
     answer = as_alice.post(f"{page}{made.pk}/delete/", follow=True)
     assert not owner.objects.exists()
-    assert "of 3 people was deleted." in answer.text
+    assert "Choir was deleted. 3 people" in answer.text
     as_alice.post(f"/contacts/changes/{Change.objects.get().pk}/undo/")
 
     back = owner.objects.get()
