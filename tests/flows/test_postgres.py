@@ -22,6 +22,7 @@ PLACES = [
     "tests/contacts/test_erasing.py",
     "tests/contacts/test_keeping.py",
     "tests/contacts/test_rules.py",
+    "tests/contacts/test_tags.py",
     "tests/lib/test_bulk.py",
     "tests/campaigns",
     "tests/messaging/test_costs.py",
