@@ -22,8 +22,8 @@ from accounts.models import Membership, Workspace
 from accounts.roles import APPROVAL, PEOPLE, PHONES, Role
 from accounts.signals import limits_asked
 
-# Phones, or groups, that one limit names.
-_MOST = 200
+# Phones, or groups, that one limit holds, and that a line names.
+_MOST, _NAMED = 200, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,10 @@ def in_words(limits: Limits, known: Mapping[str, Mapping[str, str]]) -> str:
 
 def _named(marks: Collection[str], known: Mapping[str, str]) -> str:
     names = [known[mark] for mark in marks if mark in known]
-    if len(names) < len(marks):
+    is_whole = len(names) == len(marks)
+    if len(names) > _NAMED:
+        names = [*names[:_NAMED], _("others")]
+    if not is_whole:
         names.append(_("something that was deleted"))
     return get_text_list(names, _("and"))
 

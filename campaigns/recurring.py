@@ -23,6 +23,7 @@ from django.db.models import QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from accounts.activity import record
 from accounts.features import Feature, is_on
 from accounts.models import User
 from campaigns import rhythms, steering, when
@@ -145,6 +146,7 @@ def _vouch(recurrence: Recurrence, by: User | None) -> None:
         answered_by=by,
         answered_at=timezone.now(),
     )
+    record("campaign.approved", subject=pattern, workspace=recurrence.workspace, actor=by)
 
 
 def _waiting(recurrence: Recurrence) -> QuerySet[Campaign]:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from accounts.activity import record
 from accounts.features import Feature, is_on
 from campaigns import alerting, approving, steering
 from campaigns.alerting import spoken_to
@@ -77,7 +78,10 @@ def _start(campaign: Campaign, due: datetime, now: datetime) -> bool:
             steering.start(campaign, campaign.started_by)
         except steering.NeedsApproval:
             # Since it was scheduled, they may send only what was approved: it is asked for now.
-            approving.ask(campaign, steering.sender_of(campaign))
+            sender = steering.sender_of(campaign)
+            approving.ask(campaign, sender)
+            workspace = campaign.workspace
+            record("campaign.asked", subject=campaign, workspace=workspace, actor=sender)
             return False
     except steering.Refused as refusal:
         # Unless somebody has changed it in this very moment: then the next look decides.

@@ -364,16 +364,12 @@ class ComposeForm(forms.Form):
             # What was typed before somebody changed their mind does not matter.
             self.errors.pop("at", None)
             return
-        at, now = data.get("at"), timezone.now()
-        if at is None:
-            if "at" not in self.errors:
-                self.add_error("at", _("Choose the day and the time, or send it now."))
-        elif at < now.replace(second=0, microsecond=0):
-            self.add_error("at", _("This time has passed. Choose a later one, or send it now."))
-        elif at > now + _FURTHEST:
-            self.add_error("at", _("This is more than a year ahead. Choose an earlier day."))
+        if "at" in self.errors:
+            return
+        if wrong := wrong_with_time(data.get("at")):
+            self.add_error("at", wrong)
         else:
-            data["send_at"] = at
+            data["send_at"] = data["at"]
 
     def _check_people(self, data: dict[str, Any]) -> None:
         if data.get("numbers") and not self.plan.numbers:
@@ -385,6 +381,18 @@ class ComposeForm(forms.Form):
                     len(data["numbers"]),
                 ),
             )
+
+
+def wrong_with_time(at: datetime | None) -> str:
+    """Say what is wrong with the time that something is to leave at; "" for a sound one."""
+    now = timezone.now()
+    if at is None:
+        return _("Choose the day and the time, or send it now.")
+    if at < now.replace(second=0, microsecond=0):
+        return _("This time has passed. Choose a later one, or send it now.")
+    if at > now + _FURTHEST:
+        return _("This is more than a year ahead. Choose an earlier day.")
+    return ""
 
 
 def _too_many(count: int) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import messages as notices
 from django.http import HttpResponseBase
 from django.shortcuts import redirect
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -23,7 +21,7 @@ from campaigns.steering import Refused
 from campaigns.views.checking import is_checked
 from campaigns.views.finding import find, recurrence_of
 from messaging import permitting
-from messaging.forms import LocalTimeField
+from messaging.forms import LocalTimeField, wrong_with_time
 from messaging.moments import moment
 
 
@@ -39,14 +37,11 @@ class AnswerForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = self.cleaned_data
-        at: datetime | None = data.get("at")
         if data.get("when") != "later":
             self.errors.pop("at", None)
             data["at"] = None
-        elif at is None and "at" not in self.errors:
-            self.add_error("at", _("Choose the day and the time, or send it now."))
-        elif at and at < timezone.now().replace(second=0, microsecond=0):
-            self.add_error("at", _("This time has passed. Choose a later one, or send it now."))
+        elif "at" not in self.errors and (wrong := wrong_with_time(data.get("at"))):
+            self.add_error("at", wrong)
         return data
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -34,7 +34,7 @@ from lib import e164, gsm, masks
 from messaging import choosing, media, permitting
 from messaging.composing import AlreadySent
 from messaging.counting import count, patterns
-from messaging.forms import LocalTimeField
+from messaging.forms import LocalTimeField, wrong_with_time
 from messaging.permitting import Permit
 from messaging.routing import Route
 from messaging.threads import Picture
@@ -54,7 +54,7 @@ def new(request: MemberRequest) -> HttpResponseBase:
         here = _begun(request, request.GET)
         return _page(request, _form(request, here), WhenForm(request.workspace, campaign=None))
     if request.POST.get("begin") == "ask":
-        return redirect("campaign_check", pk=_asked_for(request).pk)
+        return _ask(request)
     if "begin" in request.POST:
         here = _begun(request, request.POST)
         return redirect("campaign_write", pk=_take_over(request, here).pk)
@@ -90,7 +90,22 @@ def _form(request: MemberRequest, here: Campaign, *data: Any) -> DraftForm:
     return DraftForm(here, *data, permit=_permit(request))
 
 
-def _asked_for(request: MemberRequest) -> Campaign:
+def _ask(request: MemberRequest) -> HttpResponseBase:
+    """Make a draft of a message, or an answer, and lead to where approval is asked for."""
+    at, wrong = None, ""
+    if request.POST.get("when") == "later":
+        try:
+            at = LocalTimeField(required=False).clean(request.POST.get("at", ""))
+            wrong = wrong_with_time(at)
+        except ValidationError as error:
+            wrong = error.messages[0]
+    made = _asked_for(request, None if wrong else at)
+    if wrong:
+        notices.warning(request, wrong)
+    return redirect("campaign_write" if wrong else "campaign_check", pk=made.pk)
+
+
+def _asked_for(request: MemberRequest, at: datetime | None) -> Campaign:
     """Store a draft of a message, or an answer, that must be approved: once, however often it is clicked."""
     here = _begun(request, _data(request))
     try:
@@ -99,9 +114,7 @@ def _asked_for(request: MemberRequest) -> Campaign:
         raise Http404 from None
     here.name = Truncator(" ".join(here.text.split())).chars(_NAME)
     here.urgent = bool(request.POST.get("urgent"))
-    if request.POST.get("when") == "later":
-        with suppress(ValidationError):
-            here.send_at = LocalTimeField().clean(request.POST.get("at", ""))
+    here.send_at = at
     before = request.workspace.campaigns.filter(submission=here.submission).first()
     if before:
         return before

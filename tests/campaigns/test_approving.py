@@ -334,6 +334,7 @@ def test_what_was_scheduled_before_is_asked_for_at_its_time(draft: Draft, bob: U
     assert campaign.state == State.ASKED
     assert last(campaign).asked_by == bob
     assert len(mail.outbox) == 2
+    assert Event.objects.get().action == "campaign.asked"
 
 
 def test_what_somebody_asked_for_who_left_is_still_answered(
@@ -388,6 +389,17 @@ def test_a_message_becomes_a_request_once(as_bob: Client, line: Phone) -> None:
     assert campaign.send_at
     assert f"{campaign.send_at.astimezone(PARIS):%Y-%m-%dT%H:%M}" == said["at"]
     assert 'name="begin" value="ask"' in page(as_bob, "compose")
+
+
+@pytest.mark.parametrize("at", ["", "2020-01-01T09:00", "9999-12-31T23:59", "soon"])
+def test_a_time_that_cannot_be_kept_is_chosen_again(at: str, as_bob: Client, line: Phone) -> None:
+    said = {"begin": "ask", "to": number(1), "text": "Come", "phone": line.pk, "when": "later"}
+
+    answer = as_bob.post(reverse("campaign_new"), {**said, "at": at, "submission": uuid.uuid4()})
+
+    campaign = Campaign.objects.get()
+    assert answer.headers["Location"] == reverse("campaign_write", args=[campaign.pk])
+    assert campaign.send_at is None
 
 
 def test_a_reply_becomes_a_request(as_bob: Client, workspace: Workspace, line: Phone) -> None:
@@ -458,6 +470,7 @@ def test_what_recurs_and_was_changed_is_approved_again_or_resumed_by_who_may(
 
     assert steering.is_approved(Campaign.objects.get(pk=daily.pattern_id))
     assert last(daily.pattern).answered_by == alice
+    assert Event.objects.filter(action="campaign.approved", actor_id=alice.pk).exists()
 
 
 def test_a_paused_one_is_asked_for_and_goes_on_when_approved(
