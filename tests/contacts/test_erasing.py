@@ -15,6 +15,7 @@ from django.apps import apps
 from django.conf import settings as site_settings
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from openpyxl import Workbook
@@ -39,6 +40,11 @@ __all__ = ["line", "scripted"]
 
 NUMBER, DIGITS = "+33687650439", "687650439"
 ROWS = f"number,name\n06 87 65 04 39,Nadia\n+33611111111,Bo\n{NUMBER},Nadia again\n0622222222,Cy\n"
+
+
+@pytest.fixture(autouse=True)
+def folder(settings: Any, tmp_path: Path) -> None:
+    settings.DATA_DIR, settings.MEDIA_ROOT = tmp_path, tmp_path / "media"
 
 
 def upload(content: bytes, name: str = "people.csv") -> SimpleUploadedFile:
@@ -136,12 +142,15 @@ def dumped() -> Iterator[tuple[str, str]]:
 
 
 def found() -> set[str]:
-    """Name the tables and the files that hold the digits of the number."""
+    """Name the tables and the files that hold the digits of the number, that of the database among them."""
     sought = erasing.pattern(NUMBER)
     tables = {name for name, row in dumped() if sought.search(row.encode())}
     places = [path for path in Path(site_settings.DATA_DIR).rglob("*") if path.is_file()]
+    if connection.vendor == "sqlite":
+        database = Path(connection.settings_dict["NAME"])
+        places += database.parent.glob(f"{database.name}*")
     return tables | {
-        str(path.relative_to(site_settings.DATA_DIR))
+        str(path)
         for path in places
         if erasing.mentions(path, NUMBER) or DIGITS.encode() in path.read_bytes()
     }
@@ -159,7 +168,7 @@ def test_who_is_erased_is_nowhere(
     ):  # fmt: skip
         assert table.__name__ in before
     for folder in ("imports", "sheets", "media", "simulator", "rehearsals"):
-        assert any(name.startswith(folder) for name in before), folder
+        assert any(name.startswith(f"{site_settings.DATA_DIR}/{folder}") for name in before), folder
     pk = Contact.objects.living().get(number=NUMBER).pk
 
     page = as_alice.get(f"/contacts/{pk}/erase/").content.decode()
@@ -217,9 +226,8 @@ def test_a_campaign_goes_on_with_all_others_in_its_file(
 
 
 def test_nobody_is_erased_while_a_file_with_them_is_imported(
-    workspace: Workspace, alice: User, settings: Any, tmp_path: Path
+    workspace: Workspace, alice: User
 ) -> None:
-    settings.DATA_DIR = tmp_path
     imported(workspace, alice, Import.State.DONE)
     Import.objects.update(state=Import.State.RUNNING)
 
@@ -270,7 +278,7 @@ FORMATS: dict[str, tuple[Callable[[], bytes], dict[str, Any]]] = {
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_number_leaves_a_file_of_any_format_and_no_row_moves(name: str, tmp_path: Path) -> None:
     content, wished = FORMATS[name]
-    path = tmp_path / "file"
+    path = tmp_path / "somebody"
     path.write_bytes(content())
     shape = reading.shape_of(path, **wished)
     before = list(reading.rows(path, shape))
@@ -287,10 +295,7 @@ def test_a_number_leaves_a_file_of_any_format_and_no_row_moves(name: str, tmp_pa
     assert [path] == list(tmp_path.iterdir())
 
 
-def test_the_rows_of_others_stay_as_they_are(
-    workspace: Workspace, settings: Any, tmp_path: Path
-) -> None:
-    settings.DATA_DIR = tmp_path
+def test_the_rows_of_others_stay_as_they_are(workspace: Workspace) -> None:
     sheet = sheets.keep(workspace, upload(ROWS.encode()))
 
     sheets.erase(sheet, NUMBER)
@@ -300,10 +305,7 @@ def test_the_rows_of_others_stay_as_they_are(
     assert rows[0][0] == ""
 
 
-def test_a_picture_stays_while_a_campaign_has_it(
-    workspace: Workspace, phone: Phone, settings: Any, tmp_path: Path
-) -> None:
-    settings.MEDIA_ROOT = settings.DATA_DIR = tmp_path
+def test_a_picture_stays_while_a_campaign_has_it(workspace: Workspace, phone: Phone) -> None:
     person = contact(workspace, "Nadia", NUMBER)
     item = media.store_upload(workspace, ContentFile(b"x"), "image/png")
     Campaign.objects.create(workspace=workspace, name="Copy").media.set([item])
