@@ -69,6 +69,8 @@ _NAP_SHARED, _NAP = 0.05, 0.5
 _GATHER = 0.01
 # Requests at a time to a provider that takes many messages in each.
 _WIDTH_OF_BULK = 2
+# Part of its lease within which a message must begin to leave: its provider may take the rest to answer.
+_SOON = 0.5
 
 _Flight = Future[list[Outcome]]
 # {number: its carrier's slug, or why it has none}
@@ -349,10 +351,11 @@ class Run:
             nap = 0.0
             # Claim in handfuls: a transaction per message would cost more than the message.
             if going_on and len(self._flying) <= self.width // 2:
+                until = timezone.now() + timedelta(seconds=_SOON * settings.SENDING_LEASE)
                 batches, nap = self._next(self.width - len(self._flying))
                 carriers = self._carriers_of(batches)
                 for batch in batches:
-                    self._flying.add(pool.submit(self._hand_over, batch, carriers))
+                    self._flying.add(pool.submit(self._hand_over, batch, carriers, until))
             if self._flying:
                 self._settle(_land(self._flying, nap))
             elif not (going_on and self._rest(nap)):
@@ -406,11 +409,18 @@ class Run:
             return None
         return {row.number: carrier_by(self.phone, row) for row in rows}
 
-    def _hand_over(self, batch: list[Claimed], carriers: _Carriers | None) -> list[Outcome]:
-        """Send what one request carries. Runs in a thread of the pool and touches no database."""
+    def _hand_over(
+        self, batch: list[Claimed], carriers: _Carriers | None, until: datetime
+    ) -> list[Outcome]:
+        """Send what one request carries. Runs in a thread of the pool and touches no database.
+
+        Not after `until`: a machine that stood still must not send what was given up, and sent again.
+        """
         self._traces.kept, self._traces.began = [], time.monotonic()
         error, unreachable = None, False
         try:
+            if timezone.now() > until:
+                raise Temporary("This worker stood still for too long. Nothing has left.")
             if carriers is None:
                 raise Temporary("The carriers of the numbers could not be looked up.")
             return self._sent([as_outgoing(message, carriers) for message in batch], batch)

@@ -41,6 +41,8 @@ def move(tell: Tell) -> int:
     with transaction.atomic(using=HERE), transaction.atomic(using=THERE):
         if connections[HERE].vendor == "postgresql":
             _of_one_moment()
+        for alias in (HERE, THERE):
+            _let_rest(alias)
         for tallies in COUNTED:  # what they would count there is among the rows that are moved
             tallies.remove(THERE)
         for model in reversed(tables()):  # what migrations wrote there has ids of its own
@@ -81,6 +83,13 @@ def compare() -> None:
 def _of_one_moment() -> None:
     with connections[HERE].cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+
+def _let_rest(alias: str) -> None:
+    """Let the transaction of one database rest for as long as the other takes."""
+    if connections[alias].vendor == "postgresql":
+        with connections[alias].cursor() as cursor:
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
 def _copy(model: type[models.Model]) -> int:

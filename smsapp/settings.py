@@ -158,6 +158,17 @@ FORM_RENDERER = "smsapp.forms.Renderer"
 
 # ---- Database -----------------------------------------------------------------------------------
 
+
+def attentive(given: dict[str, Any]) -> dict[str, Any]:
+    """Let a PostgreSQL that is gone without a word be noticed within 15 seconds; what is given wins.
+
+    Else a cut cable hangs who waits for an answer for two hours (tcp_keepalive_time), and who sends for a
+    quarter of one. See https://www.postgresql.org/docs/current/libpq-connect.html.
+    """
+    keepalives = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3}
+    return {"connect_timeout": 5, "tcp_user_timeout": 15_000, **keepalives, **given}
+
+
 # sqlite:///path or postgres://user:password@host/name
 DATABASES = {
     "default": env.db("DATABASE_URL", f"sqlite:///{DATA_DIR / 'smsapp.sqlite3'}"),
@@ -177,6 +188,7 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
 else:
     _database.setdefault("CONN_MAX_AGE", 60)
     _database["CONN_HEALTH_CHECKS"] = True
+    _database["OPTIONS"] = attentive(_database.get("OPTIONS", {}))
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ---- Queue --------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ PLACES = [
     "tests/messaging/test_routing.py",
     "tests/messaging/test_sending.py",
     "tests/smsapp/test_backup.py",
+    "tests/smsapp/test_cut_off.py",
     "tests/smsapp/test_diagnosis.py",
     "tests/smsapp/test_home.py",
     "tests/smsapp/test_metrics.py",

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.core import mail
 from django.db import OperationalError, connection
 from django.utils import timezone
@@ -17,7 +18,7 @@ import lib.jobs
 from contacts.models import OptOut
 from lib.http import NoAnswer, NotSent, Trace
 from lib.jobs import SEND, redis, waiting
-from messaging import outcomes, sending, sweeping
+from messaging import actions, outcomes, sending, sweeping
 from messaging.models import Attempt, Message, Priority, Status
 from messaging.receiving import apply
 from phones import limits
@@ -338,6 +339,63 @@ def test_a_result_that_comes_after_the_lease_ended_still_counts(write, line, scr
 
     message.refresh_from_db()
     assert (message.status, message.provider_id) == (Status.SENT, "late")
+
+
+@pytest.mark.database
+def test_a_machine_that_stood_still_does_not_send_what_was_given_up(
+    write, send, scripted, line, monkeypatch
+) -> None:
+    (message,) = write()
+    take = sending.claim
+
+    def stand_still(*given: Any, **more: Any) -> list[outcomes.Claimed]:
+        """Claim, and wake only after others have ended the lease."""
+        claimed = take(*given, **more)
+        if not claimed:
+            return claimed
+        clock.shift(timedelta(seconds=100))
+        sweeping.end_leases()
+        assert states(message) == [Status.UNKNOWN]
+        return claimed
+
+    with time_machine.travel(timezone.now()) as clock:
+        with monkeypatch.context() as patched:
+            patched.setattr(sending, "claim", stand_still)
+            send()
+
+        assert scripted.sent == []
+        assert states(message) == [Status.QUEUED]  # nothing has left, and that is known for sure
+        Message.objects.update(not_before=timezone.now())
+        send()
+
+    assert states(message) == [Status.SENT]
+    assert len(scripted.sent) == 1
+
+
+@pytest.mark.database
+def test_a_machine_that_stood_still_leaves_alone_what_a_person_sent_again(
+    write, send, scripted, line, alice, monkeypatch
+) -> None:
+    (message,) = write()
+    take = sending.claim
+
+    def stand_still(*given: Any, **more: Any) -> list[outcomes.Claimed]:
+        claimed = take(*given, **more)
+        if not claimed:
+            return claimed
+        clock.shift(timedelta(seconds=100))
+        sweeping.end_leases()
+        message.refresh_from_db()
+        assert actions.resend(message, by=alice)
+        assert len(take(line, uuid.uuid4(), 1)) == 1
+        return claimed
+
+    with time_machine.travel(timezone.now()) as clock, monkeypatch.context() as patched:
+        patched.setattr(sending, "claim", stand_still)
+        send()
+
+    assert scripted.sent == []
+    assert states(message) == [Status.SENDING]
 
 
 @pytest.mark.database
