@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
@@ -13,18 +16,42 @@ from django.db.migrations.executor import MigrationExecutor
 
 from smsapp.supervisor import CannotStart
 
+# Of PostgreSQL's advisory locks: one of our own.
+_UPGRADE = 0x736D73617070
+_ASK_EVERY = 0.2  # seconds
+
 
 def prepare_database() -> None:
     """Apply the migrations that are missing. Raises CannotStart without a database."""
     try:
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            call_command("migrate", interactive=False, verbosity=0)
+        with _alone():
+            executor = MigrationExecutor(connection)
+            if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+                call_command("migrate", interactive=False, verbosity=0)
     except OperationalError as error:
         why = str(error).strip().splitlines()[0]
         raise CannotStart(f"The database does not answer ({why}): check DATABASE_URL.") from error
     finally:
         connections.close_all()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let machines that are upgraded at the same time migrate one after the other."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    # Asked again and again: who waits within a statement holds up an index that is built concurrently.
+    while not _ask("SELECT pg_try_advisory_lock(%s)"):
+        time.sleep(_ASK_EVERY)
+    yield  # where this fails the connection is closed, and the lock with it
+    _ask("SELECT pg_advisory_unlock(%s)")
+
+
+def _ask(question: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(question, [_UPGRADE])
+        return bool(cursor.fetchone()[0])
 
 
 def collect_static_files() -> None:
