@@ -255,12 +255,22 @@ class Http:
         # For what is not HTTP: the same addresses may be called.
         self.guard = guard or Guard()
         self._record = record
-        self._session = requests.Session()
-        # No proxies, no .netrc: the environment must not decide where credentials go.
-        self._session.trust_env = False
-        adapter = _Adapter(self.guard, connections)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self._connections = connections
+        self._making = threading.Lock()
+        self._made: requests.Session | None = None
+
+    @property
+    def _session(self) -> requests.Session:
+        """The session, made for the first request: a callback asks nobody, and would pay for it."""
+        with self._making:
+            if self._made is None:
+                self._made = requests.Session()
+                # No proxies, no .netrc: the environment must not decide where credentials go.
+                self._made.trust_env = False
+                adapter = _Adapter(self.guard, self._connections)
+                self._made.mount("http://", adapter)
+                self._made.mount("https://", adapter)
+            return self._made
 
     def request(
         self,

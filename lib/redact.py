@@ -8,6 +8,7 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from urllib.parse import quote, quote_plus
 
 HIDDEN = "•••"
@@ -28,9 +29,7 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
-        # Longest first, so that a secret that contains another is hidden whole.
-        self._forms = sorted(forms, key=len, reverse=True)
+        self._forms = _all_forms(frozenset(secrets))
 
     def text(self, value: str) -> str:
         """Give `value` with every secret hidden."""
@@ -44,6 +43,13 @@ class Redactor:
             f"{name}: {HIDDEN if name.lower() in _HEADERS else self.text(value)}"
             for name, value in values
         )
+
+
+@lru_cache(maxsize=64)
+def _all_forms(secrets: frozenset[str]) -> tuple[str, ...]:
+    """Give the forms of all, the longest first, so that a secret that contains another is hidden whole."""
+    forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
+    return tuple(sorted(forms, key=len, reverse=True))
 
 
 def _forms(secret: str) -> Iterator[str]:

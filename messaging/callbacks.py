@@ -8,7 +8,7 @@ provider tries again); never a redirect, never a log-in page.
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
@@ -20,13 +20,17 @@ from django.views.decorators.csrf import csrf_exempt
 from lib.http import readable
 from messaging import receiving
 from phones.base import BadSignature, Callback, Endpoint, Malformed, PhoneType
-from phones.lines import line, redactor_of
+from phones.lines import line
 from phones.models import EndpointCall, Exchange, Phone
 
 logger = logging.getLogger(__name__)
 
+# Seconds after which a provider that heeds it may try again what we could not take.
+RETRY_AFTER = 10
 # "Last called" is precise enough for people; a row written per callback would be a hot spot.
 _NOTE_EVERY = timedelta(seconds=5)
+# When this process noted a call: {(phone's token, endpoint, whether it was refused): moment}.
+_noted: dict[tuple[str, str, bool], datetime] = {}
 
 
 @csrf_exempt
@@ -38,11 +42,13 @@ def callback(request: HttpRequest, token: str, endpoint: str) -> HttpResponse:
         return _plain(413, "Too large.")
     except Exception:  # whatever it is, it is ours: the provider must try again
         logger.exception("A callback to %s failed", endpoint)
-        return _plain(503, "We have a problem. Please try again.")
+        answer = _plain(503, "We have a problem. Please try again.")
+        answer["Retry-After"] = str(RETRY_AFTER)
+        return answer
 
 
 def _take(request: HttpRequest, token: str, name: str) -> HttpResponse:
-    phone = Phone.objects.living().select_related("workspace").filter(token=token).first()
+    phone = Phone.objects.living().filter(token=token).first()
     endpoint = _endpoint(phone, name) if phone else None
     if phone is None or endpoint is None:
         return _plain(404, "There is no such address.")
@@ -64,14 +70,14 @@ def _take(request: HttpRequest, token: str, name: str) -> HttpResponse:
         events = kind.parse(name, said)
     except BadSignature as error:
         why = str(error) or "The signature is wrong."
-        return _refuse(phone, endpoint.name, request, said, 403, why)
+        return _refuse(phone, endpoint.name, kind, said, 403, why)
     except Malformed as error:
-        return _refuse(phone, endpoint.name, request, said, 400, str(error))
+        return _refuse(phone, endpoint.name, kind, said, 400, str(error))
     except RecursionError:  # JSON of many brackets: it will be no better next time
-        return _refuse(phone, endpoint.name, request, said, 400, "It is nested too deeply.")
+        return _refuse(phone, endpoint.name, kind, said, 400, "It is nested too deeply.")
     with transaction.atomic():
         about = receiving.apply(phone, events)
-        _log(phone, request, said, 200, message=about[0] if about else 0)
+        _log(phone, kind, said, 200, message=about[0] if about else 0)
         _note(phone, endpoint.name, refused=False)
     return _answer(kind, name)
 
@@ -111,24 +117,24 @@ def _read(phone: Phone, request: HttpRequest, body: bytes) -> Callback:
 
 
 def _refuse(
-    phone: Phone, name: str, request: HttpRequest, said: Callback, status: int, why: str
+    phone: Phone, name: str, kind: PhoneType, said: Callback, status: int, why: str
 ) -> HttpResponse:
     """Refuse, and keep what was refused, so that people see why nothing arrives."""
-    _log(phone, request, said, status, error=why)
+    _log(phone, kind, said, status, error=why)
     _note(phone, name, refused=True)
     return _plain(status, why)
 
 
 def _log(
     phone: Phone,
-    request: HttpRequest,
+    kind: PhoneType,
     said: Callback,
     status: int,
     *,
     message: int = 0,
     error: str = "",
 ) -> None:
-    redactor = redactor_of(phone)
+    redactor = kind.http.redactor
     Exchange.objects.create(
         phone=phone,
         message=message,
@@ -144,6 +150,10 @@ def _log(
 def _note(phone: Phone, endpoint: str, *, refused: bool) -> None:
     """Remember when an address was last called, at most every few seconds."""
     now = timezone.now()
+    key = (phone.token, endpoint, refused)
+    if key in _noted and abs(now - _noted[key]) < _NOTE_EVERY:
+        return
+    transaction.on_commit(lambda: _noted.__setitem__(key, now))
     fresh = {"refused_at": now} if refused else {"last_at": now}
     field = next(iter(fresh))
     row, new = EndpointCall.objects.get_or_create(

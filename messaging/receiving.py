@@ -39,7 +39,7 @@ def apply(phone: Phone, events: Sequence[Event], *, beside: Sequence[int] = ()) 
     """
     reports = [event for event in events if isinstance(event, StatusReport)]
     others = [event for event in events if not isinstance(event, StatusReport)]
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         # Before anything else is locked: who locks in one order does not wait for each other.
         if any(isinstance(event, IncomingSms) and parts.is_part(event) for event in others):
             parts.lock(phone)

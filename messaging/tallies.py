@@ -6,10 +6,10 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from lib import counters
-from messaging.models import Message, Status
+from messaging.models import Status
 from phones.models import Phone
 
 # One line per batch, by ids alone; only in logs for programs (LOG_FORMAT=json).
@@ -17,6 +17,10 @@ journal = logging.getLogger("journal.messages")
 
 # Messages of one batch whose time to delivery is looked up.
 _SAMPLE = 10
+_TOOK = {
+    "postgresql": "EXTRACT(EPOCH FROM delivered_at - sent_at)",
+    "sqlite": "(julianday(delivered_at) - julianday(sent_at)) * 86400",
+}
 
 
 def recorded(
@@ -74,5 +78,9 @@ def _count(phone: Phone, states: Sequence[tuple[int, str]]) -> None:
 def _times(ids: Sequence[int]) -> list[float]:
     if not ids:
         return []
-    rows = Message.objects.filter(pk__in=ids).values_list("sent_at", "delivered_at")
-    return [(delivered - sent).total_seconds() for sent, delivered in rows if sent and delivered]
+    # By hand, as all that is done for each receipt: Django's query costs more than what it finds.
+    places = ", ".join(["%s"] * len(ids))
+    sql = f"SELECT {_TOOK[connection.vendor]} FROM messaging_message WHERE id IN ({places})"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(sql, ids)
+        return [float(seconds) for (seconds,) in cursor.fetchall() if seconds is not None]

@@ -8,6 +8,18 @@ from messaging import callbacks
 from messaging.views import calls, carriers, compose, files, inbox, messages, quiet
 
 urlpatterns = [
+    # First, since they are asked for most: others are found after two looks more.
+    # With or without the slash: a provider does not follow a redirect with its POST.
+    re_path(
+        r"^c/ex/(?P<token>[A-Za-z0-9_-]+)/(?P<endpoint>[a-z_]+)/?$",
+        callbacks.callback,
+        name="channel",
+    ),
+    re_path(
+        r"^callbacks/(?P<token>[A-Za-z0-9_-]+)/(?P<endpoint>[a-z_]+)/?$",
+        callbacks.callback,
+        name="callback",
+    ),
     path("compose/", compose.compose, name="compose"),
     path("compose/recipients/", compose.recipients, name="compose_recipients"),
     path("compose/preview/", compose.preview, name="compose_preview"),
@@ -34,15 +46,4 @@ urlpatterns = [
     path("settings/quiet-hours/<int:pk>/delete/", quiet.delete, name="quiet_hours_delete"),
     path("files/<int:pk>/", files.file, name="file"),
     re_path(r"^media/(?P<token>[^/]+)/?$", files.public, name="media_public"),
-    # With or without the slash: a provider does not follow a redirect with its POST.
-    re_path(
-        r"^c/ex/(?P<token>[A-Za-z0-9_-]+)/(?P<endpoint>[a-z_]+)/?$",
-        callbacks.callback,
-        name="channel",
-    ),
-    re_path(
-        r"^callbacks/(?P<token>[A-Za-z0-9_-]+)/(?P<endpoint>[a-z_]+)/?$",
-        callbacks.callback,
-        name="callback",
-    ),
 ]

@@ -174,6 +174,8 @@ DATABASES = {
     "default": env.db("DATABASE_URL", f"sqlite:///{DATA_DIR / 'smsapp.sqlite3'}"),
 }
 _database = DATABASES["default"]
+# Seconds. Opening costs as much as what a callback does then; SQLite tidies up as the last one closes.
+_database.setdefault("CONN_MAX_AGE", 60)
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     # WAL lets readers go on while one writes; IMMEDIATE waits for the write lock instead of failing
     # when a read is upgraded. Measured in shared facts and in docs/performance.md. What is deleted is
@@ -186,7 +188,6 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
     # A file, because threads cannot share the in-memory database that Django would test with.
     _database["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
 else:
-    _database.setdefault("CONN_MAX_AGE", 60)
     _database["CONN_HEALTH_CHECKS"] = True
     _database["OPTIONS"] = attentive(_database.get("OPTIONS", {}))
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

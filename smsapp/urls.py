@@ -9,6 +9,7 @@ from smsapp import metrics, system, usage_views, views
 from smsapp.tables import tables
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("messaging.urls")),  # first: providers ask most
     path("", views.home, name="home"),
     path("more/", views.more, name="more"),
     path("healthz", views.healthz, name="healthz"),
@@ -27,7 +28,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("accounts.urls")),
     path("", include("contacts.urls")),
     path("", include("phones.urls")),
-    path("", include("messaging.urls")),
     path("", include("campaigns.urls")),
 ]
 

@@ -130,6 +130,7 @@ def test_our_own_failure_is_503_so_that_they_try_again(
     answer = provider.post(address(line))
 
     assert answer.status_code == 503
+    assert 0 < int(answer["Retry-After"]) <= 60
 
 
 def test_a_bug_in_a_type_is_503_and_loses_nothing(provider, line, scripted) -> None:

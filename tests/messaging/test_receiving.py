@@ -320,6 +320,7 @@ def test_an_opt_out_notice_is_remembered_and_taken_back(line, workspace) -> None
     assert not OptOut.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_callback_is_stored_whole_or_not_at_all(line) -> None:
     with pytest.raises(AttributeError):
         apply(line, [IncomingSms(number(1), "Yes", "IN1"), object()])  # type: ignore[list-item]
