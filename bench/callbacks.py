@@ -6,6 +6,10 @@ many, and when the last one came (seconds of `time.monotonic`).
     .venv/bin/python -m bench.callbacks --fuzz [10000] [--seed 1]
 
 turns it around: so many callbacks that nobody should send, to a site of its own (`bench/fuzz.py`).
+
+    .venv/bin/python -m bench.callbacks --load [--rate 500] [--seconds 60] [--postgres]
+
+sends receipts at that rate to a site of its own that is sending a campaign (`bench/flood.py`).
 """
 
 from __future__ import annotations
@@ -127,7 +131,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fuzz", nargs="?", type=int, const=10_000, metavar="COUNT")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--load", action="store_true")
+    parser.add_argument("--rate", type=int, default=500, help="receipts per second")
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--sending", type=int, default=20, help="messages per second")
+    parser.add_argument("--connections", type=int, default=64, help="of the provider, at most")
+    parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL of its own")
     asked = parser.parse_args()
+    if asked.load:
+        from bench import flood  # noqa: PLC0415 - only here are its peers needed
+
+        sys.exit(not flood.run(asked))
     if asked.fuzz:
         _fuzz(asked.fuzz, asked.seed)
     else:

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
+from lib import queued
 from lib.http import readable
 from messaging import receiving
 from phones.base import BadSignature, Callback, Endpoint, Malformed, PhoneType
@@ -27,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 # Seconds after which a provider that heeds it may try again what we could not take.
 RETRY_AFTER = 10
+# Seconds that a callback may have waited for a thread. Providers hang up after 5 to 15: what would be taken
+# too late for them would come again on top.
+_LONGEST_LINE = 3.0
 # "Last called" is precise enough for people; a row written per callback would be a hot spot.
 _NOTE_EVERY = timedelta(seconds=5)
 # When this process noted a call: {(phone's token, endpoint, whether it was refused): moment}.
@@ -35,16 +39,16 @@ _noted: dict[tuple[str, str, bool], datetime] = {}
 
 @csrf_exempt
 def callback(request: HttpRequest, token: str, endpoint: str) -> HttpResponse:
-    """Take one callback."""
+    """Take one callback; where too many wait in line, say so at once, and keep the line short."""
+    if queued.seconds() > _LONGEST_LINE:
+        return _later("Too many callbacks at once. Please try again.")
     try:
         return _take(request, token, endpoint)
     except RequestDataTooBig:
         return _plain(413, "Too large.")
     except Exception:  # whatever it is, it is ours: the provider must try again
         logger.exception("A callback to %s failed", endpoint)
-        answer = _plain(503, "We have a problem. Please try again.")
-        answer["Retry-After"] = str(RETRY_AFTER)
-        return answer
+        return _later("We have a problem. Please try again.")
 
 
 def _take(request: HttpRequest, token: str, name: str) -> HttpResponse:
@@ -167,6 +171,12 @@ def _note(phone: Phone, endpoint: str, *, refused: bool) -> None:
 def _answer(kind: PhoneType, endpoint: str) -> HttpResponse:
     reply = kind.reply(endpoint)
     return HttpResponse(reply.body, status=reply.status, content_type=reply.content_type)
+
+
+def _later(text: str) -> HttpResponse:
+    answer = _plain(503, text)
+    answer["Retry-After"] = str(RETRY_AFTER)
+    return answer
 
 
 def _plain(status: int, text: str) -> HttpResponse:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.db import OperationalError
 from django.test import Client
 
+from lib import queued
 from messaging import receiving
 from messaging.models import Message
 from phones.base import BadSignature, IncomingSms, Malformed
 from phones.models import EndpointCall, Exchange, Phone
+from smsapp import web
 from tests.messaging.conftest import number
 
 pytestmark = pytest.mark.django_db
@@ -131,6 +136,33 @@ def test_our_own_failure_is_503_so_that_they_try_again(
 
     assert answer.status_code == 503
     assert 0 < int(answer["Retry-After"]) <= 60
+
+
+def test_a_callback_at_the_end_of_a_long_line_is_asked_to_come_again(
+    provider, line, scripted
+) -> None:
+    queued.note(4.0)
+    try:
+        late = provider.post(address(line))
+        page = provider.get("/healthz")
+    finally:
+        queued.note(0.0)
+
+    assert (late.status_code, page.status_code) == (503, 200)
+    assert 0 < int(late["Retry-After"]) <= 60
+    assert scripted.parsed == []
+    assert provider.post(address(line)).status_code == 200
+
+
+def test_the_web_server_notes_how_long_a_request_has_waited() -> None:
+    go_on = threading.Event()
+    with web.Worker.get_thread_pool(SimpleNamespace(cfg=SimpleNamespace(threads=1))) as pool:
+        pool.submit(go_on.wait, 5)
+        second = pool.submit(queued.seconds)
+        time.sleep(0.05)
+        go_on.set()
+
+        assert second.result(5) >= 0.05
 
 
 def test_a_bug_in_a_type_is_503_and_loses_nothing(provider, line, scripted) -> None:
