@@ -371,7 +371,7 @@ class Site:
         process.wait()
 
     def is_up(self) -> bool:
-        """Say whether each web host answers that it is ready, which wants both database and queue server."""
+        """Say whether each web host answers that all is well: its database and its queue server."""
         with self.network.inside(PROVIDER):
             webs = [name for name, host in self.hosts.items() if host.kind == WEB]
             return all(answers(address("outside", name), 8000) for name in webs) and answers(
@@ -379,7 +379,7 @@ class Site:
             )
 
 
-def answers(host: str, port: int, path: str = "/readyz") -> bool:
+def answers(host: str, port: int, path: str = "/healthz") -> bool:
     link = http.client.HTTPConnection(host, port, timeout=5)
     try:
         link.request("GET", path, headers={"Host": "localhost"})

@@ -21,8 +21,11 @@ _UPGRADE = 0x736D73617070
 _ASK_EVERY = 0.2  # seconds
 
 
-def prepare_database() -> None:
-    """Apply the migrations that are missing. Raises CannotStart without a database."""
+def prepare_database(wait: float = 0) -> None:
+    """Apply the migrations that are missing. Raises CannotStart without a database, after `wait` seconds."""
+    ends = time.monotonic() + wait
+    while not _answers() and time.monotonic() < ends:
+        time.sleep(_ASK_EVERY)
     try:
         with _alone():
             executor = MigrationExecutor(connection)
@@ -33,6 +36,14 @@ def prepare_database() -> None:
         raise CannotStart(f"The database does not answer ({why}): check DATABASE_URL.") from error
     finally:
         connections.close_all()
+
+
+def _answers() -> bool:
+    try:
+        connection.ensure_connection()
+    except OperationalError:
+        return False
+    return True
 
 
 @contextmanager

@@ -85,6 +85,23 @@ def test_a_site_of_the_release_before_goes_on_with_all_it_had(another_database: 
     assert {page: client.get(page).status_code for page in PAGES} == dict.fromkeys(PAGES, 200)
 
 
+def test_a_database_that_starts_later_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def ensure() -> None:
+        asked.append(1)
+        if len(asked) < 3:
+            raise OperationalError("Connection refused")
+
+    monkeypatch.setattr(preparing, "_ASK_EVERY", 0.001)
+    monkeypatch.setattr(connection, "ensure_connection", ensure)
+
+    assert preparing._answers() is False
+    preparing.prepare_database(wait=5)
+
+    assert len(asked) >= 3
+
+
 @pytest.mark.postgres
 def test_machines_that_are_upgraded_together_migrate_one_after_the_other(
     monkeypatch: pytest.MonkeyPatch,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
@@ -17,9 +18,17 @@ class Command(BaseCommand):
     help = "Apply missing migrations, collect static files, and say how the first person gets in."
     requires_system_checks: list[str] = []
 
-    def handle(self, **_: Any) -> None:
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--wait",
+            type=float,
+            default=0,
+            help="seconds to wait for a database that does not answer",
+        )
+
+    def handle(self, *, wait: float, **_: Any) -> None:
         try:
-            prepare_database()
+            prepare_database(wait)
         except CannotStart as error:
             sys.exit(str(error))
         collect_static_files()
