@@ -25,10 +25,13 @@ from smsapp.supervisor import (
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Keeps the children described by argv[1]: a JSON list of Child's arguments.
+# Keeps the children described by argv[1]: a JSON list of Child's arguments. Tests that were started
+# with `nohup` or `&` hand down that SIGHUP and SIGINT are ignored, which a supervisor respects.
 KEEPER = """
-import json, sys
+import json, signal, sys
 from smsapp.supervisor import Child, Supervisor
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with Supervisor() as supervisor:
     supervisor.start(*(Child(**child) for child in json.loads(sys.argv[1])))
     supervisor.run()
@@ -56,7 +59,10 @@ Keep = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture
 def keep(tmp_path: Path) -> Iterator[Keep]:
-    """Start a supervisor in a process; what is still alive at the end is killed."""
+    """Start a supervisor in a process; what is still alive at the end is killed.
+
+    One that a test left behind would fail another: its `Popen` is told of when it is collected.
+    """
     started: list[subprocess.Popen[str]] = []
 
     def start(*children: dict[str, object]) -> subprocess.Popen[str]:
@@ -67,9 +73,13 @@ def keep(tmp_path: Path) -> Iterator[Keep]:
 
     yield start
     for process in started:
-        if process.poll() is None:
+        try:
             process.terminate()
-        process.communicate(timeout=10)
+            process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
 
 
 def child(name: str, folder: Path, *, obeys: bool = True, **options: object) -> dict[str, object]:
