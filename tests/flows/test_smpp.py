@@ -40,7 +40,7 @@ from tests.peers.tls import Authority
 
 pytestmark = [pytest.mark.peer, pytest.mark.django_db(transaction=True)]
 
-PATIENCE = 10
+PATIENCE = 30  # seconds, on a machine that has other things to do
 
 
 @pytest.fixture(scope="module")
@@ -210,14 +210,15 @@ def test_a_message_is_sent_and_delivered(bind: Binding, smsc: Smsc) -> None:
 
 
 def test_an_urgent_message_overtakes_those_that_wait(bind: Binding, smsc: Smsc) -> None:
-    smsc.behave("ok", delay=5)
+    smsc.behave("ok", held=True)
     bound = bind(window=4)
 
     bound.write(count=40)
     Message.objects.update(priority=Priority.BULK)
-    bound.until(lambda: len(smsc.submits) >= 4)
+    bound.until(lambda: len(smsc.submits) == 4)
     (urgent,) = bound.write("Now", first=90)
     Message.objects.filter(pk=urgent.pk).update(priority=Priority.URGENT)
+    smsc.release()
     bound.until(lambda: "Now" in smsc.texts())
 
     # What the window held already, and what was claimed before it was there.
@@ -326,8 +327,8 @@ def test_an_smsc_that_dies_loses_and_doubles_nothing(bind: Binding, smsc: Smsc) 
     bound.write(count=12)
     bound.until(lambda: len(smsc.submits) == 5)
 
-    smsc.drop()
     smsc.refuse()
+    smsc.drop()
     bound.until(lambda: Counter(states()) == {"unknown": 5, "queued": 7})
     smsc.behave("ok")
     smsc.listen()
@@ -350,15 +351,13 @@ def test_unknown_ones_are_sent_again_where_the_phone_says_so(bind: Binding, smsc
     assert Message.objects.filter(not_before__gt=timezone.now(), attempts=1).count() == 2
 
 
-def test_an_answer_after_its_time_makes_sent_of_unknown(
-    bind: Binding, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(smsc, "told", smsc._of)
-    smsc.behave("ok", delay=400)
+def test_an_answer_after_its_time_makes_sent_of_unknown(bind: Binding, smsc: Smsc) -> None:
+    smsc.behave("ok", held=True)
     bound = bind(answer_within=0.1)
 
     [message] = bound.write()
     bound.until(bound.all_are("unknown"))
+    smsc.release()
     bound.until(bound.all_are("sent"))
 
     message.refresh_from_db()
@@ -366,12 +365,13 @@ def test_an_answer_after_its_time_makes_sent_of_unknown(
 
 
 def test_a_late_answer_keeps_a_message_from_being_sent_again(bind: Binding, smsc: Smsc) -> None:
-    smsc.behave("ok", delay=400)
+    smsc.behave("ok", held=True)
     bound = bind(answer_within=0.1)
     bound.phone.resend_unknown = True
 
     bound.write()
     bound.until(lambda: Message.objects.filter(status="queued", attempts=1).exists())
+    smsc.release()
     bound.until(bound.all_are("sent"))
 
     assert len(smsc.submits) == 1
@@ -384,7 +384,8 @@ def test_a_mute_smsc_is_left_and_bound_anew(
     smsc.set(enquire="mute")
     bound = bind(enquire=0.1)
 
-    bound.until(lambda: len(smsc.told("bind")) == 2, "a second bind")
+    bound.until(lambda: len(smsc.told("bind")) >= 2, "a second bind")
+    monkeypatch.setattr(link, "_SILENCE", PATIENCE)
     smsc.set(enquire="ok")
     bound.write()
 
@@ -415,7 +416,7 @@ def test_a_wrong_password_is_told_once_and_tried_slowly(
     bound = bind()
     bound.write()
 
-    bound.until(lambda: len(smsc.told("bind")) == 3, "three tries")
+    bound.until(lambda: len(smsc.told("bind")) >= 3, "three tries")
     jobs()
     mails = len(mailoutbox)
     smsc.set(password=None)
@@ -621,13 +622,14 @@ def test_an_early_receipt_with_another_notation_of_the_id_waits_for_no_tick(
     bind: Binding, smsc: Smsc
 ) -> None:
     smsc.set(ids={"base": 16, "width": 8}, receipt_ids={"base": 10, "width": 10})
-    smsc.behave("ok", delay=100)
+    smsc.behave("ok", held=True)
     bound = bind()
     bound.write(count=10)
     bound.until(lambda: len(smsc.submits) == 10)
 
     smsc.receipt(10, wait=False)  # 0000000010 of what is to be called 0000000a
     bound.until(Report.objects.filter(message=None).exists, "an early receipt")
+    smsc.release()
     bound.until(lambda: states().count("delivered") == 1)
 
     assert Message.objects.get(status="delivered").provider_id == "a"
@@ -982,12 +984,15 @@ def test_more_than_can_be_stored_is_refused_and_comes_again(
 
 
 def test_a_stop_waits_for_answers_and_unbinds(bind: Binding, smsc: Smsc) -> None:
-    smsc.behave("ok", delay=150)
+    smsc.behave("ok", held=True)
     bound = bind(window=3)
     bound.write("x" * 200, count=5)
     bound.until(lambda: len(smsc.submits) == 3)
 
     deliver(smsc, "Oui")
+    bound.seat.stop()
+    bound.seat.turn()
+    smsc.release()
     bound.end()
 
     assert bound.seat.is_over()
@@ -1102,7 +1107,7 @@ def test_a_lease_is_renewed_and_shown(
     bound.until_bound()
     bound.write()
     bound.until(bound.all_are("sending"))
-    Lease.objects.update(until=timezone.now() + timedelta(seconds=3))
+    Lease.objects.update(until=timezone.now() + timedelta(seconds=8))
     Message.objects.update(lease_until=timezone.now())
 
     bound.until(lambda: Lease.objects.get().until > timezone.now() + timedelta(seconds=9))
@@ -1128,13 +1133,14 @@ def test_phones_of_one_account_share_its_rate(bind: Binding, smsc: Smsc) -> None
     one.until_bound()
     two.until_bound()
 
+    begun = time.monotonic()
     one.write(count=5)
     one.until(lambda: states().count("sent") == 5)
     two.write(count=5, first=5)
     end = time.monotonic() + 0.3  # alone it would have sent its five at once
     until(lambda: time.monotonic() > end)
 
-    assert states().count("sent") <= 7
+    assert states().count("sent") <= 5 + 5 * (time.monotonic() - begun)
 
 
 def test_a_receipt_finds_the_message_of_another_phone_of_the_account(
@@ -1152,7 +1158,7 @@ def test_a_receipt_finds_the_message_of_another_phone_of_the_account(
 
 
 def test_a_receipt_that_is_early_elsewhere_waits_for_its_message(bind: Binding, smsc: Smsc) -> None:
-    smsc.behave("ok", delay=200)
+    smsc.behave("ok", held=True)
     two = bind()
     one = bind()
     two.until_bound()
@@ -1163,6 +1169,7 @@ def test_a_receipt_that_is_early_elsewhere_waits_for_its_message(bind: Binding, 
         smsc.receipt(1, id="1", wait=False)
         two.seat.turn()
         two.seat.turn()
+    smsc.release()
 
     one.until(one.all_are("delivered"))
 
@@ -1245,7 +1252,7 @@ def keeper() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def wait_until(holds: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + 2 * PATIENCE
+    end = time.monotonic() + 2 * PATIENCE  # two processes have to start, and theirs
     while not holds():
         assert time.monotonic() < end, f"It waited for {what}: {states()}"
         time.sleep(0.02)

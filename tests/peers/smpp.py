@@ -28,7 +28,7 @@ from tests.peers.tls import Authority
 
 VERSION = "0.5.1"
 # Seconds to start, to wait for anything.
-PATIENCE = 10
+PATIENCE = 30
 FROM, TO = "+33612345678", "12345"
 
 Tlvs = Sequence[tuple[int, bytes]]
@@ -132,11 +132,16 @@ class Smsc:
         "drop"      taken and not answered; the connection is lost with the last of `times`
         "unbind"    taken; the SMSC unbinds after the last of `times`
 
-        `delay` = milliseconds before it happens; `ids` as in `set`; `tlvs` goes into the answer.
+        `delay` = milliseconds before it happens; `held` = not before `release`; `ids` as in `set`;
+        `tlvs` goes into the answer.
         """
         if "tlvs" in options:
             options["tlvs"] = _hex(options["tlvs"])
         self._ask("behave", rule={"kind": kind, "times": times, **options})
+
+    def release(self) -> None:
+        """Do with the submits that are held what was to become of them, and hold no more."""
+        self._ask("release")
 
     def set(self, **values: Any) -> None:
         """Change how it is; `reset` undoes it. Times in milliseconds.

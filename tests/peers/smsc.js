@@ -39,7 +39,7 @@ const DEFAULTS = {
   output: 'plain',
   output_ms: 20,
   password: null,
-  patience: 2000,
+  patience: 20000,
   rate: 0,
   receipts: null,
   receipt_ids: null,
@@ -52,6 +52,7 @@ const taken = new Map() // the submits by their number
 const pending = new Set() // deliveries nobody has acknowledged
 let always = { kind: 'ok' }
 let rules = []
+let held = [] // what is to be done once somebody releases it
 let lately = [] // when the last submits came, for the rate
 let linkCount = 0
 let submitCount = 0
@@ -355,7 +356,8 @@ class Link {
       outcome: rule.kind, raw: pdu.raw.toString('hex'),
     })
     const act = () => this.act(rule, pdu, submit)
-    if (rule.delay) setTimeout(act, rule.delay)
+    if (rule.held) held.push(act)
+    else if (rule.delay) setTimeout(act, rule.delay)
     else act()
   }
 
@@ -426,9 +428,15 @@ const orders = {
     else [always, rules] = [rule, []]
     done({})
   },
+  release: (_order, done) => {
+    for (const rule of [always, ...rules]) rule.held = false
+    for (const act of held.splice(0)) act()
+    done({})
+  },
   reset: (_order, done) => {
     always = { kind: 'ok' }
     rules = []
+    held = []
     lately = []
     pending.clear()
     taken.clear()
