@@ -180,6 +180,7 @@ def test_what_does_not_answer_is_left_out(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.database
+@pytest.mark.usefixtures("first_day")
 @pytest.mark.parametrize(
     ("asked", "index"),
     [
