@@ -118,23 +118,25 @@ def log_in(page: Page, live_server: LiveServer) -> Callable[[User], Page]:
     return enter
 
 
-def assert_accessible(page: Page) -> None:
-    """Fail with what axe-core finds against WCAG 2.2 A and AA."""
-    _judge(page, {"type": "tag", "values": STANDARDS})
+def assert_accessible(page: Page, part: str = "") -> None:
+    """Fail with what axe-core finds against WCAG 2.2 A and AA in a page, or in a part (CSS) of it."""
+    _judge(page, {"type": "tag", "values": STANDARDS}, part)
 
 
-def assert_for_everybody(page: Page, path: str = "") -> None:
+def assert_for_everybody(page: Page, path: str = "", part: str = "") -> None:
     """Fail with what is wrong with a page in light and dark, on a wide screen and on a small one.
+
+    With `part` (CSS), axe-core looks at that part alone.
 
     Dark changes nothing but colours, so only these are judged again; a small screen, whether it fits.
     """
     path = path or page.url
     page.emulate_media(color_scheme="light")
     page.set_viewport_size(WIDE)
-    assert_accessible(page)
+    assert_accessible(page, part)
     assert fits(page), f"{path} does not fit on a wide screen"
     page.emulate_media(color_scheme="dark")
-    _judge(page, {"type": "rule", "values": ["color-contrast"]})
+    _judge(page, {"type": "rule", "values": ["color-contrast"]}, part)
     page.set_viewport_size(NARROW)
     assert fits(page), f"{path} does not fit on a small screen"
 
@@ -144,13 +146,14 @@ def fits(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
-def _judge(page: Page, rules: dict[str, Any]) -> None:
-    """Fail with what axe-core finds against some of its rules."""
+def _judge(page: Page, rules: dict[str, Any], part: str) -> None:
+    """Fail with what axe-core finds against some of its rules in a page, or in a part of it."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text())
     # What passed is ten times what did not: it stays in the browser.
     options = {"runOnly": rules, "resultTypes": ["violations"]}
-    violations = page.evaluate("async how => (await axe.run(document, how)).violations", options)
+    ask = "async ([part, how]) => (await axe.run(part || document, how)).violations"
+    violations = page.evaluate(ask, [part, options])
     problems = [
         f"{item['id']}: {node['html']} — {node['failureSummary']}"
         for item in violations
