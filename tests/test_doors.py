@@ -279,6 +279,7 @@ def others_than(answers: Answers, *statuses: int) -> dict[str, int]:
     }
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_nobody_enters_without_logging_in(things) -> None:
     answers = ask(Client(), BEHIND, things)
 
@@ -287,16 +288,19 @@ def test_nobody_enters_without_logging_in(things) -> None:
     assert {asked: to for asked, to in places.items() if not to.startswith("/login/")} == {}
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_what_belongs_to_others_does_not_exist(things, as_charlie) -> None:
     names = filter(has_object, set(BEHIND) - ASKED_AGAIN - ADMINISTRATOR)
 
     assert others_than(ask(as_charlie, names, things), 404, 405) == {}
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_who_only_looks_cannot_change_anything(things, as_vera) -> None:
     assert others_than(ask(as_vera, SENDER | MANAGER, things), 403, 405) == {}
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_who_sends_cannot_manage(things, as_bob) -> None:
     assert others_than(ask(as_bob, MANAGER, things), 403, 405) == {}
 
@@ -336,6 +340,7 @@ def test_each_gate_is_the_one_of_its_table() -> None:
         assert wrong == {}, needs
 
 
+@pytest.mark.usefixtures("unrendered")
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("action", roles.MATRIX, ids=lambda action: action.name)
 def test_each_role_passes_the_gates_that_the_matrix_opens(
@@ -353,6 +358,7 @@ def test_each_role_passes_the_gates_that_the_matrix_opens(
     assert refused == (expected if role in action.roles else set(names))
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_the_administration_is_not_there_for_others(things, as_alice, as_bob) -> None:
     for browser in (as_alice, as_bob):
         assert others_than(ask(browser, ADMINISTRATOR, things), 404, 405) == {}

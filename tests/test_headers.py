@@ -45,6 +45,7 @@ def faults(answer: HttpResponse) -> list[str]:
     return [name for name, holds in right.items() if not holds]
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_every_answer_is_guarded(things: Any, as_alice: Client) -> None:
     lacking = []
     for name in NAMES:
