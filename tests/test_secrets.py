@@ -274,7 +274,8 @@ def pages(client: Client, things: Any) -> Iterator[tuple[str, str]]:
     places = [address(name, things) for name in NAMES if name not in NOT_PAGES]
     for phone in Phone.objects.all():
         places += [reverse(name, args=[phone.pk]) for name in NAMES if name in OF_A_PHONE]
-        places += [f"/phones/{phone.pk}/?before={last}" for last in range(1, 200, 19)]
+        told = phone.exchanges.order_by("pk").values_list("pk", flat=True)
+        places += [f"/phones/{phone.pk}/?before={last}" for last in told[::19]]
     for status in Message.objects.order_by("status").values_list("status", flat=True).distinct():
         of_status = Message.objects.exclude(direction="in").filter(status=status)
         places += [reverse("message", args=[message.pk]) for message in of_status[:3]]
