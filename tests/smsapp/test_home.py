@@ -18,6 +18,7 @@ from phones import limits
 from phones.models import EndpointCall, PauseReason, Phone
 from smsapp.home import overview
 from smsapp.plot import Day, draw, round_top
+from tests.conftest import no_server
 
 # 10:00 in Paris.
 NOW = datetime(2025, 11, 20, 9, 0, tzinfo=UTC)
@@ -359,7 +360,7 @@ def test_home_stands_while_the_queue_server_is_down(
     as_alice: Client, phone: Phone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages(phone, "sent")
-    server = limits.redis("send").__class__(unix_socket_path="/nowhere/valkey.sock")
+    server = no_server()
     monkeypatch.setattr(limits, "redis", lambda queue: server)
 
     page = as_alice.get("/").content.decode()

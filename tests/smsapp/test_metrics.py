@@ -25,6 +25,7 @@ from phones.base import Delivery, StatusReport
 from phones.models import Phone
 from smsapp import metrics, views
 from smsapp.diagnosis import lines
+from tests.conftest import no_server
 from tests.messaging.conftest import line, scripted
 
 __all__ = ["line", "scripted"]
@@ -231,7 +232,7 @@ def test_the_number_of_queries_does_not_grow_with_phones(
 
 def test_a_queue_server_that_is_away_delays_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     here = counters.redis
-    nowhere = redis().__class__(unix_socket_path="/nowhere/valkey.sock")
+    nowhere = no_server()
     monkeypatch.setattr(counters, "redis", lambda: nowhere)
     counters.count("cats", "black")
     counters.flush()

@@ -14,10 +14,10 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from accounts.models import Membership, User, Workspace
-from lib.jobs import redis
 from messaging.models import Conversation
 from phones.models import Phone
 from smsapp import views
+from tests.conftest import no_server
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
@@ -170,7 +170,7 @@ def test_health_is_good_without_logging_in(client: Client, db: None) -> None:
 def test_health_says_which_part_is_down(
     client: Client, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nowhere = redis().__class__(unix_socket_path="/nowhere/valkey.sock")
+    nowhere = no_server()
     monkeypatch.setattr(views, "redis", lambda: nowhere)
 
     answer = client.get("/healthz")
