@@ -29,7 +29,7 @@ from smsapp import addresses, valkey
 
 ROOT = Path(__file__).resolve().parent.parent
 # Seconds until a site answers and has all its processes, and until one has finished.
-PATIENCE = 60.0
+PATIENCE = 120.0
 _LOOK_EVERY = 0.05
 _CODE = re.compile(r"with the code +(\S+)")
 _SIMULATOR = re.compile(r"The simulator is ready: (\S+)")
