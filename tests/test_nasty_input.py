@@ -258,6 +258,7 @@ def test_one_nasty_field_breaks_no_form(name: str, things: Any, as_alice: Client
             assert answer.status_code < 500, (field, value)
 
 
+@pytest.mark.usefixtures("unrendered")  # it is the same page that says so, of each
 @pytest.mark.parametrize(
     "path",
     [
