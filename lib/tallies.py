@@ -51,7 +51,8 @@ class Counters:
     def install(self, using: str = DEFAULT_DB_ALIAS) -> None:
         """Hang the triggers on the table; count what was there before them.
 
-        Wanted after each migration, which may have built the table anew.
+        Wanted after each migration, which may have built the table anew. Half-way to the columns that are
+        counted nothing is: it is counted at the end.
         """
         there = connections[using]
         tables = there.introspection.table_names()
@@ -59,6 +60,9 @@ class Counters:
             return
         is_postgresql = there.vendor == "postgresql"
         with transaction.atomic(using), there.cursor() as cursor:
+            kept = there.introspection.get_table_description(cursor, self.kept._meta.db_table)
+            if {*self._columns, *self.sums} - {column.name for column in kept}:
+                return
             for sql in self._postgresql() if is_postgresql else self._sqlite():
                 cursor.execute(sql)
             if not self.kept._default_manager.using(using).exists():
