@@ -14,9 +14,16 @@ class Migration(migrations.Migration):
             name="redacted_after",
             field=models.SmallIntegerField(blank=True, null=True),
         ),
-        migrations.AddField(
-            model_name="tally",
-            name="removed",
-            field=models.BooleanField(db_default=False, default=False),
+        # By hand: Django would build the table anew on SQLite, under the triggers that write to it.
+        migrations.RunSQL(
+            "ALTER TABLE campaigns_tally ADD COLUMN removed bool DEFAULT false NOT NULL",
+            "ALTER TABLE campaigns_tally DROP COLUMN removed",
+            state_operations=[
+                migrations.AddField(
+                    model_name="tally",
+                    name="removed",
+                    field=models.BooleanField(db_default=False, default=False),
+                ),
+            ],
         ),
     ]

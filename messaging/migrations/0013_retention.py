@@ -12,10 +12,17 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddField(
-            model_name="activity",
-            name="removed",
-            field=models.BooleanField(db_default=False, default=False),
+        # By hand: Django would build the table anew on SQLite, under the triggers that write to it.
+        migrations.RunSQL(
+            "ALTER TABLE messaging_activity ADD COLUMN removed bool DEFAULT false NOT NULL",
+            "ALTER TABLE messaging_activity DROP COLUMN removed",
+            state_operations=[
+                migrations.AddField(
+                    model_name="activity",
+                    name="removed",
+                    field=models.BooleanField(db_default=False, default=False),
+                ),
+            ],
         ),
         migrations.AddField(
             model_name="message",
