@@ -174,6 +174,9 @@ class KeepingForm(forms.Form):
                 )
             },
         )
+        names = [name for name in self.fields if name != "sure"]
+        names.insert(names.index("keep_messages_days") + 1, "sure")
+        self.order_fields(names)
 
     def _is_less(self, kind: str, now: int | None) -> bool:
         typed = str(self.data.get(f"keep_{kind}_days", "")).strip()

@@ -114,4 +114,5 @@ def words_of(error: Exception) -> str:
         said = error.smtp_error
         words = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
         return f"{error.smtp_code} {words}"[:300]
-    return (str(error) or type(error).__name__)[:300]
+    told = error.strerror if isinstance(error, OSError) else ""
+    return (told or str(error) or type(error).__name__)[:300]
