@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import django_rq
 import pytest
 from django.core.cache import caches
@@ -15,8 +17,9 @@ from smsapp.settings import attentive
 
 
 def test_nobody_waits_for_a_silent_queue_server_for_long() -> None:
-    for client in (redis(SEND), caches["default"]._cache.get_client(), django_rq.get_connection()):
-        asking = client.connection_pool.make_connection()
+    cache: Any = caches["default"]
+    for client in (redis(SEND), cache._cache.get_client(), django_rq.get_connection()):
+        asking: Any = client.connection_pool.make_connection()
         assert asking.socket_connect_timeout <= 5
         assert asking.socket_timeout <= 30  # an RQ worker, which waits for jobs, takes 25
 
