@@ -15,7 +15,6 @@ WATCHFUL = {
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "25s",
-    "client_connection_check_interval": "10s",
     "idle_in_transaction_session_timeout": "60s",
 }
 

@@ -45,7 +45,6 @@ def test_a_host_that_is_gone_keeps_no_lock_in_the_database() -> None:
     names = [
         "tcp_keepalives_idle",
         "tcp_user_timeout",
-        "client_connection_check_interval",
         "idle_in_transaction_session_timeout",
     ]
     with connection.cursor() as cursor:
