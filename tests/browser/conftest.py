@@ -62,6 +62,7 @@ def browser_context_args() -> dict[str, Any]:
 def one_context(browser: Browser, browser_context_args: dict[str, Any]) -> Iterator[BrowserContext]:
     """Give the profile of the whole run: a new one costs Chromium half a second of work."""
     context = browser.new_context(**browser_context_args)
+    context.new_page()  # it keeps the window open, which would be made anew for each test
     yield context
     context.close()
 
