@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
@@ -32,6 +32,8 @@ QUIET = [
 BROKEN_OFF = ("htmx:sendAbort,", "htmx:afterRequest,")
 WIDE: ViewportSize = {"width": 1440, "height": 900}
 NARROW: ViewportSize = {"width": 360, "height": 740}
+# Milliseconds for what a busy machine does later.
+PATIENCE = 30_000
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
@@ -41,6 +43,12 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
             item.add_marker(pytest.mark.browser)
             if CHROMIUM is None and "browser" in item.fixturenames:
                 item.add_marker(pytest.mark.skip(reason="chromium is not installed"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patience() -> None:
+    """Wait longer than five seconds for what is expected."""
+    expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,6 @@ from tests.peers.twilio import TwilioPeer, start_twilio
 
 # Endings of numbers that the simulator knows: 06 delivers, then answers "Yes, thank you."
 ANSWERS = "06 12 34 56 06"
-# Milliseconds: real processes on a busy machine.
-PATIENCE = 30_000
 
 
 THEIRS = "+33612345678"
@@ -52,7 +50,6 @@ def twilio() -> Iterator[TwilioPeer]:
 def test_from_an_empty_machine_to_a_reply(
     page: Page, running: site.Site, complaints: list[str]
 ) -> None:
-    expect.set_options(timeout=PATIENCE)
     page.goto(running.url)
 
     # Whatever is opened first, the administrator is made first, with the code of the terminal.
