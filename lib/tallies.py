@@ -33,7 +33,8 @@ class Counters:
 
     `owner` and `key` are {column of `kept`: SQL that gives it, the row being {m}}, `sums` likewise; rows for
     which `where` does not hold are not counted. `at` (sqlite, postgresql) is the time of a count. `watched`
-    are the columns a change of which counts. All SQL is ours.
+    are the columns a change of which counts. `also` is the SQL of a second owner that a row may count for.
+    All SQL is ours.
     """
 
     name: str
@@ -45,11 +46,12 @@ class Counters:
     sums: Mapping[str, str]
     where: str
     watched: Sequence[str]
+    also: str = ""
 
     # ---- The triggers ---------------------------------------------------------------------------
 
-    def install(self, using: str = DEFAULT_DB_ALIAS) -> None:
-        """Hang the triggers on the table; count what was there before them.
+    def install(self, using: str = DEFAULT_DB_ALIAS, *, fill: bool = True) -> None:
+        """Hang the triggers on the table; count what was there before them, where there may be any (`fill`).
 
         Wanted after each migration, which may have built the table anew. Half-way to the columns that are
         counted nothing is: it is counted at the end.
@@ -65,7 +67,7 @@ class Counters:
                 return
             for sql in self._postgresql() if is_postgresql else self._sqlite():
                 cursor.execute(sql)
-            if not self.kept._default_manager.using(using).exists():
+            if fill and not self.kept._default_manager.using(using).exists():
                 cursor.execute(self._fill(is_postgresql))
 
     def remove(self, using: str) -> None:
@@ -78,34 +80,48 @@ class Counters:
     def _fill(self, is_postgresql: bool) -> str:
         """Give SQL that counts all rows at once."""
         columns = ", ".join(self._columns)
-        each = self._each(_Side("m", "m"), "m", is_postgresql)
-        named = zip([*self._columns, *self.sums], each, strict=True)
-        values = ", ".join(f"{sql} AS {name}" for name, sql in named)
         sums = ", ".join(f"sum({name})" for name in self.sums)
+        names = [*self._columns, *self.sums]
+        counted = " UNION ALL ".join(
+            f"SELECT {_named(names, self._each(_Side('m', 'm'), 'm', is_postgresql, owner))} "  # noqa: S608
+            f"FROM {self.counted._meta.db_table} m WHERE {self._counts_if('m', '', owner)}"
+            for owner in self._owners
+        )
         return (
             f"INSERT INTO {self.kept._meta.db_table} ({columns}, {', '.join(self.sums)}, fresh) "  # noqa: S608
             f"SELECT {columns}, {sums}, {'false' if is_postgresql else 0} "
-            f"FROM (SELECT {values} FROM {self.counted._meta.db_table} m "
-            f"WHERE {self.where.format(m='m')}) AS counted GROUP BY {columns}"
+            f"FROM ({counted}) AS counted GROUP BY {columns}"
         )
 
     @property
     def _columns(self) -> list[str]:
         return [self.owner[0], "at", "removed", *self.key]
 
-    def _each(self, side: _Side, row: str, is_postgresql: bool) -> list[str]:
+    @property
+    def _owners(self) -> list[str]:
+        return [self.owner[1], self.also] if self.also else [self.owner[1]]
+
+    def _values(self, side: _Side, row: str, is_postgresql: bool, owner: str) -> str:
+        return ", ".join(self._each(side, row, is_postgresql, owner))
+
+    def _each(self, side: _Side, row: str, is_postgresql: bool, owner: str) -> list[str]:
         """Give what a row counts with: owner, time, account, key and sums."""
         sums = [f"{side.sign} * ({sql})" for sql in self.sums.values()]
         account = "true" if side.removed else "false"
-        asked = (self.owner[1], self.at[is_postgresql], account, *self.key.values(), *sums)
+        asked = (owner, self.at[is_postgresql], account, *self.key.values(), *sums)
         return [sql.format(m=row) for sql in asked]
 
-    def _counts_if(self, row: str, event: str) -> str:
-        """Say when a row counts. One that is deleted does while its owner has counts: both may be going."""
-        where = self.where.format(m=row)
+    def _counts_if(self, row: str, event: str, owner: str) -> str:
+        """Say when a row counts for an owner.
+
+        One that is deleted does while its owner has counts: both may be going.
+        """
+        where, owner = self.where.format(m=row), owner.format(m=row)
+        if self.also:
+            where = f"{owner} IS NOT NULL AND {where}"
         if event != "delete":
             return where
-        kept, owner = self.kept._meta.db_table, self.owner[1].format(m=row)
+        kept = self.kept._meta.db_table
         return f"{where} AND EXISTS (SELECT 1 FROM {kept} WHERE {self.owner[0]} = {owner})"  # noqa: S608
 
     def _sqlite(self) -> Iterator[str]:
@@ -115,12 +131,13 @@ class Counters:
         for event, sides in _EVENTS.items():
             adds = " ".join(
                 f"INSERT INTO {kept} ({columns}, {', '.join(self.sums)}, fresh) "
-                f"SELECT {', '.join(self._each(side, side.row, False))}, 1 "
-                f"WHERE {self._counts_if(side.row, event)} "
+                f"SELECT {self._values(side, side.row, False, owner)}, 1 "
+                f"WHERE {self._counts_if(side.row, event, owner)} "
                 f"ON CONFLICT ({columns}) DO UPDATE SET "
                 + ", ".join(f"{name} = {name} + excluded.{name}" for name in self.sums)
                 + ";"
                 for side in sides
+                for owner in self._owners
             )
             rows = sorted({side.row for side in sides})
             some = " OR ".join(f"({self.where.format(m=row)})" for row in rows)
@@ -140,9 +157,10 @@ class Counters:
         some = " OR ".join(f"sum({name}) <> 0" for name in self.sums)
         for event, sides in _EVENTS.items():
             changes = " UNION ALL ".join(
-                f"SELECT {', '.join(self._each(side, side.table, True))} FROM {side.table} "  # noqa: S608
-                f"WHERE {self._counts_if(side.table, event)}"
+                f"SELECT {self._values(side, side.table, True, owner)} FROM {side.table} "  # noqa: S608
+                f"WHERE {self._counts_if(side.table, event, owner)}"
                 for side in sides
+                for owner in self._owners
             )
             yield f"""
                 CREATE OR REPLACE FUNCTION {self.name}_{event}() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -226,30 +244,58 @@ class Counters:
         `removed` only of rows that are gone (True) or there (False).
         """
         mine = self.kept._default_manager.filter(**{self._owner_field: owner}, **account)
-        by = ["at", *self.key] if self._is_timed else [*self.key]
-        return _nonzero(grouped(mine, by, self.sums), len(by))
+        return _nonzero(grouped(mine, self._by, self.sums), len(self._by))
 
     def recount(self, owner: int) -> Counts:
         """Give the same of the rows that are there, from themselves. Reads them all."""
-        at = {"at": self.at[connection.vendor == "postgresql"]} if self._is_timed else {}
-        by = {**at, **self.key}
-        values = ", ".join(
-            f"{sql.format(m='m').replace('%', '%%')} AS {name}"
-            for name, sql in {**by, **self.sums}.items()
+        return self._recounted("{owner} = %s", [owner] * len(self._owners)).get(owner, {})
+
+    def differing(self) -> list[int]:
+        """Give the owners whose counts are not what the rows say, those removed apart. Reads all rows, once."""
+        with standing_still():
+            there = self.kept._default_manager.filter(removed=False)
+            rows = grouped(there, [self._owner_field, *self._by], self.sums)
+            kept, said = self._by_owner(rows), self._recounted("{owner} IS NOT NULL", [])
+        return sorted(o for o in kept.keys() | said.keys() if kept.get(o, {}) != said.get(o, {}))
+
+    def _recounted(self, chosen: str, arguments: list[Any]) -> dict[int, Counts]:
+        """Give {owner: counts} from the rows of the owners for which `chosen` holds."""
+        names = ["owner", *self._by, *self.sums]
+        rows = " UNION ALL ".join(
+            f"SELECT {_named(names, [sql.format(m='m') for sql in self._told_by(owner)])} "  # noqa: S608
+            f"FROM {self.counted._meta.db_table} m "
+            f"WHERE {chosen.format(owner=owner.format(m='m'))} AND {self.where.format(m='m')}"
+            for owner in self._owners
         )
-        places = ", ".join(str(place) for place in range(1, len(by) + 1))
-        asked = ", ".join([*by, *(f"sum({name})" for name in self.sums)])
+        if arguments:
+            # A per cent sign of our own SQL (strftime) is none of an argument.
+            rows = rows.replace("%", "%%").replace("= %%s", "= %s")
+        places = ", ".join(str(place) for place in range(1, len(self._by) + 2))
+        asked = ", ".join(["owner", *self._by, *(f"sum({name})" for name in self.sums)])
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT {asked} FROM (SELECT {values} FROM {self.counted._meta.db_table} m "  # noqa: S608
-                f"WHERE {self.owner[1].format(m='m')} = %s AND {self.where.format(m='m')}) "
-                f"AS rows_of_one GROUP BY {places}",
-                [owner],
+                f"SELECT {asked} FROM ({rows}) AS rows_of_some GROUP BY {places}",  # noqa: S608
+                arguments,
             )
-            rows = [tuple(row) for row in cursor.fetchall()]
-        if self._is_timed:
-            rows = [(_moment(time), *rest) for time, *rest in rows]
-        return _nonzero(rows, len(by))
+            return self._by_owner(cursor.fetchall())
+
+    @property
+    def _by(self) -> list[str]:
+        """Name what counts are told apart by: their key, and before it the time where each row has its own."""
+        return ["at", *self.key] if self._is_timed else [*self.key]
+
+    def _told_by(self, owner: str) -> list[str]:
+        at = [self.at[connection.vendor == "postgresql"]] if self._is_timed else []
+        return [owner, *at, *self.key.values(), *self.sums.values()]
+
+    def _by_owner(self, rows: Sequence[tuple[Any, ...]]) -> dict[int, Counts]:
+        found: defaultdict[int, list[tuple[Any, ...]]] = defaultdict(list)
+        for owner, *rest in rows:
+            if self._is_timed:
+                rest[0] = _moment(rest[0])
+            found[owner].append(tuple(rest))
+        counts = {owner: _nonzero(rest, len(self._by)) for owner, rest in found.items()}
+        return {owner: counted for owner, counted in counts.items() if counted}
 
     def mend(self, owner: int, at: datetime) -> None:
         """Let the counts say what the rows say, should they ever differ.
@@ -319,6 +365,10 @@ def grouped(
 def _moment(at: datetime | str) -> datetime:
     """Read a time as the database says it: SQLite writes UTC, without saying so."""
     return at if isinstance(at, datetime) else datetime.fromisoformat(at).replace(tzinfo=UTC)
+
+
+def _named(names: Sequence[str], values: Sequence[str]) -> str:
+    return ", ".join(f"{sql} AS {name}" for name, sql in zip(names, values, strict=True))
 
 
 def _nonzero(rows: Sequence[tuple[Any, ...]], width: int) -> Counts:
