@@ -29,6 +29,7 @@ from lib import bulk
 from lib.jobs import DEFAULT, awake, stopping, wake
 from lib.stored import DatabaseAway
 from messaging.models import Direction, Media, Message, Status
+from messaging.quota.charging import Charged, charge
 from phones.models import Phone
 from phones.prices import Tariff, tariff_of
 
@@ -40,7 +41,8 @@ _CHUNK, _ROWS, _RUN, _LEASE, _TRIES = 1000, 500, 5.0, timedelta(seconds=90), 3
 # What differs from message to message.
 _COLUMNS = (
     "status", "held", "reason", "words", "ended_at", "peer", "country", "text", "encoding", "segments",
-    "send_at", "not_before", "cost", "currency", "cost_is_estimate",
+    "send_at", "not_before", "cost", "currency", "cost_is_estimate", "quota_period",
+    "person_quota_period",
 )  # fmt: skip
 
 
@@ -166,14 +168,23 @@ class _Expansion:
                 raise _TakenOver
             known = self._written(wanted)
             new = [item for peer, item in wanted.items() if peer not in known]
+            charged = self._charge(new)
             bulk.insert(
                 Message,
                 _COLUMNS,
-                [self._row(item, number, now) for number, item in enumerate(new)],
+                [
+                    self._row(item, one, number, now)
+                    for number, (item, one) in enumerate(zip(new, charged, strict=True))
+                ],
                 **self._same,
                 created_at=now,
             )
-            self._attach([item.recipient.peer for item in new if not item.reason])
+            leaving = [
+                item.recipient.peer
+                for item, one in zip(new, charged, strict=True)
+                if not (item.reason or one.is_skipped)
+            ]
+            self._attach(leaving)
             Campaign.objects.filter(pk=campaign.pk).update(
                 step=place.step,
                 after=place.after,
@@ -209,18 +220,28 @@ class _Expansion:
             batch_size=_ROWS,
         )
 
-    def _row(self, item: Judged, number: int, now: datetime) -> tuple[Any, ...]:
+    def _charge(self, items: Sequence[Judged]) -> list[Charged]:
+        """Charge what is to leave to the quotas there are; what is left out already is nobody's."""
+        sizes = [_segments(item) for item in items if not item.reason]
+        campaign = self.campaign
+        charged = iter(
+            charge(campaign.workspace_id, campaign.created_by_id, sizes, priority=campaign.priority)
+        )
+        return [Charged() if item.reason else next(charged) for item in items]
+
+    def _row(self, item: Judged, charged: Charged, number: int, now: datetime) -> tuple[Any, ...]:
         """Give what is a message's own, in the order of _COLUMNS."""
         send_at = self._moment(item, number)
-        segments = max(1, item.length.segments)
+        segments = _segments(item)
         peer = item.recipient.peer
-        price = None if item.reason else self._tariff.price_of(peer)
+        is_out = bool(item.reason) or charged.is_skipped
+        price = None if is_out else self._tariff.price_of(peer)
         return (
-            Status.SKIPPED if item.reason else Status.QUEUED,
-            not item.reason,
-            item.reason,
+            Status.SKIPPED if is_out else Status.QUEUED,
+            not is_out,
+            item.reason or charged.reason,
             item.words[:500],
-            now if item.reason else None,
+            now if is_out else None,
             peer,
             item.recipient.country,
             item.text,
@@ -231,6 +252,8 @@ class _Expansion:
             price.amount * segments if price else None,
             price.currency if price else "",
             price is not None,
+            charged.period,
+            charged.person_period,
         )
 
     def _moment(self, item: Judged, number: int) -> datetime:
@@ -241,3 +264,7 @@ class _Expansion:
             return at
         share = min(1.0, (campaign.seen + number) / max(1, campaign.expected))
         return at + timedelta(seconds=round(campaign.spread * share))
+
+
+def _segments(item: Judged) -> int:
+    return max(1, item.length.segments)

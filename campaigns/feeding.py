@@ -28,7 +28,7 @@ from messaging import media, quiet, routing
 from messaging.carrying import Load
 from messaging.connected import rouse
 from messaging.conversations import note_written
-from messaging.models import Message, Status
+from messaging.models import IS_HELD, Message, Status
 from messaging.quiet import Quiet
 from messaging.routing import Candidate, Route
 from phones.base import Reason
@@ -159,9 +159,7 @@ def _remembered(pk: int) -> _Place | None:
 def _room(campaign: Campaign, found: Sequence[Candidate]) -> dict[int, int]:
     """Say how many more messages each phone may be given by this campaign: {phone's id: messages}."""
     now = timezone.now()
-    due = Message.objects.filter(
-        campaign=OuterRef("pk"), held=True, status=Status.QUEUED, send_at__lte=now
-    )
+    due = Message.objects.filter(IS_HELD, campaign=OuterRef("pk"), send_at__lte=now)
     running = Campaign.objects.filter(
         Exists(due), workspace=campaign.workspace, state=State.RUNNING
     ).count()
@@ -242,9 +240,8 @@ def _portion(
 
 def _due(campaign: Campaign, now: datetime, after: _Place | None) -> QuerySet[Message]:
     """Give what is wanted by now, behind those that were looked at."""
-    held = Message.objects.filter(
-        campaign=campaign, held=True, status=Status.QUEUED, send_at__lte=now
-    ).order_by("send_at", "id")
+    held = Message.objects.filter(IS_HELD, campaign=campaign, send_at__lte=now)
+    held = held.order_by("send_at", "id")
     if campaign.missed_before:
         held = held.filter(send_at__gte=campaign.missed_before)
     if after:

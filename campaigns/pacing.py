@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from django.db.models import QuerySet, Sum
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from campaigns.breakdown import LEFT
 from campaigns.judging import Judge
@@ -17,7 +18,9 @@ from campaigns.models import Campaign, State, Tally
 from campaigns.tallying import Figures
 from messaging import routing
 from messaging.carrying import Load
-from messaging.models import Message, Status
+from messaging.models import IS_HELD, OVER_QUOTA, Message, Status
+from messaging.quota import ledger
+from messaging.quota.showing import left_words
 
 _MINUTE = timedelta(minutes=1)
 # Bars of the chart at most; for how long minutes are known apart (see tallying).
@@ -135,10 +138,12 @@ def pace(campaign: Campaign, figures: Figures, now: datetime) -> Pace:
 def held_up(campaign: Campaign, now: datetime) -> str:
     """Say why the message whose turn is next cannot leave, and until when; "" where nothing keeps it."""
     waiting = Message.objects.filter(campaign=campaign, status=Status.QUEUED)
-    due = waiting.filter(held=True, send_at__lte=now).order_by("send_at", "id")
+    due = waiting.filter(IS_HELD, send_at__lte=now).order_by("send_at", "id")
     message = due.first() or waiting.filter(held=False).order_by("-id").first()
-    if message is None or campaign.state != State.RUNNING:
+    if campaign.state != State.RUNNING:
         return ""
+    if message is None:
+        return _over_quota(campaign)
     load = Load(message.text, picture=campaign.has_picture, flash=message.flash)
     route = Judge.route_of(campaign)
     next_one = (message.pk, message.peer, load)
@@ -146,7 +151,23 @@ def held_up(campaign: Campaign, now: datetime) -> str:
     return "" if assigned.phone else routing.waiting_words(assigned)
 
 
+def _over_quota(campaign: Campaign) -> str:
+    """Say that all which is left waits for a quota."""
+    by_reason = campaign.tallies.filter(status=Status.QUEUED, reason__in=OVER_QUOTA)
+    amount = by_reason.aggregate(sum=Sum("amount", default=0))["sum"]
+    if amount <= 0:
+        return ""
+    words = ngettext(
+        "%(count)s message waits for room in the quota",
+        "%(count)s messages wait for room in the quota",
+        amount,
+    )
+    left = ledger.standings(ledger.of_person(campaign.workspace, campaign.created_by))
+    told = [words % {"count": number_format(amount, force_grouping=True)}]
+    return "; ".join([*told, *(left_words(balance) for balance in left if balance.is_short)])
+
+
 def _last_planned(campaign: Campaign) -> datetime | None:
     """Give the time of the last message that waits for its turn, by the index of those."""
-    held = Message.objects.filter(campaign=campaign, held=True, status=Status.QUEUED)
+    held = Message.objects.filter(IS_HELD, campaign=campaign)
     return held.order_by("-send_at", "-id").values_list("send_at", flat=True).first()

@@ -27,13 +27,15 @@ from campaigns.judging import Judge, permit_of
 from campaigns.models import EDITABLE, ENDED, LIVE, Approval, Campaign, Recurrence, State
 from campaigns.sources import Place, Recipient
 from contacts.models import Contact
+from lib import bulk
 from lib.e164 import describe
 from lib.jobs import DEFAULT, awake, wake
 from messaging import composing, permitting, routing
 from messaging.composing import Composed
 from messaging.media import without_links
-from messaging.models import Attempt, Media, Message, Segment, Status
+from messaging.models import IS_HELD, OVER_QUOTA, Attempt, Media, Message, Segment, Status
 from messaging.permitting import NotPermitted, Permit
+from messaging.quota import charging
 from phones.base import Reason
 
 # Messages of one transaction; seconds of one run; tries of a change that met another.
@@ -45,6 +47,11 @@ RETRIABLE = (
 )  # fmt: skip
 _NUMBERED = re.compile(r" \(\d+\)$")
 _PHONE_IS_GONE = Q(phone__deleted_at__isnull=False)
+# What is to be known of messages that are charged once more.
+_CHARGED = (
+    "workspace", "created_by", "priority", "segments", "status", "sent_at", "claimed_at",
+    "quota_period", "person_quota_period", "phone",
+)  # fmt: skip
 # What a copy takes over.
 _COPIED = (
     "name", "text", "flash", "urgent", "who", "numbers", "sheet", "without", "without_numbers",
@@ -400,13 +407,19 @@ def go_on(pk: int) -> None:
 def _cancel_some(campaign: Campaign, reason: Reason = Reason.NONE) -> int:
     now = timezone.now()
     with transaction.atomic():
-        held = Message.objects.select_for_update().filter(
-            campaign=campaign, held=True, status=Status.QUEUED
-        )
+        held = Message.objects.select_for_update().filter(IS_HELD, campaign=campaign)
         pks = list(held.order_by("send_at", "pk").values_list("pk", flat=True)[:_BATCH])
+        if not pks:
+            rest = awaiting(campaign.pk).select_for_update().order_by("-pk")
+            pks = list(rest.values_list("pk", flat=True)[:_BATCH])
         return Message.objects.filter(pk__in=pks, status=Status.QUEUED).update(
             status=Status.CANCELLED, reason=reason, held=False, ended_at=now
         )
+
+
+def awaiting(campaign: int) -> QuerySet[Message]:
+    """Give the messages of a campaign that wait for a quota."""
+    return Message.objects.filter(campaign=campaign, reason__in=OVER_QUOTA, status=Status.QUEUED)
 
 
 def _retry_some(campaign: Campaign) -> int:
@@ -421,10 +434,9 @@ def _retry_some(campaign: Campaign) -> int:
         if not mine.select_for_update(no_key=True).exists():
             return 0
         failed = failures(campaign, campaign.again.get("reasons", ())).filter(ended_at__lte=before)
-        rows = dict(
-            failed.select_for_update().order_by("pk").values_list("pk", "phone_id")[:_BATCH]
-        )
-        Message.objects.filter(pk__in=rows, status=Status.FAILED, redacted_after=None).update(
+        chosen = failed.select_for_update().order_by("pk").only(*_CHARGED)[:_BATCH]
+        rows, is_over = _charge_again(list(chosen))
+        Message.objects.filter(pk__in=rows, status=Status.FAILED).update(
             status=Status.QUEUED,
             held=True,
             send_at=now,
@@ -433,7 +445,6 @@ def _retry_some(campaign: Campaign) -> int:
             lease_until=None,
             attempts=0,
             ended_at=None,
-            reason=Reason.NONE,
             code="",
             words="",
         )
@@ -451,9 +462,34 @@ def _retry_some(campaign: Campaign) -> int:
             ],
             batch_size=500,
         )
-        if not rows:
+        if is_over:
             mine.update(again={})
     return len(rows)
+
+
+def _charge_again(failed: Sequence[Message]) -> tuple[dict[int, int], bool]:
+    """Charge what is tried again: ({message's id: its phone's}, whether there is no more of it).
+
+    What no quota has room for, and would be left out, stays as it failed; so does what comes after it.
+    """
+    charged = [
+        (message, one)
+        for message, one in zip(failed, charging.charge_again(failed), strict=True)
+        if not one.is_skipped
+    ]
+    charging.book(message for message, _one in charged)
+    bulk.update(
+        Message,
+        ("id", "reason", "quota_period", "person_quota_period"),
+        [(message.pk, one.reason, one.period, one.person_period) for message, one in charged],
+        assign="""
+            reason = v.reason, quota_period = v.quota_period,
+            person_quota_period = v.person_quota_period
+        """,
+        where="m.status = 'failed'",
+    )
+    rows = {message.pk: message.phone_id for message, _one in charged}
+    return rows, not failed or len(rows) < len(failed)
 
 
 # ---- Copies and tests ---------------------------------------------------------------------------

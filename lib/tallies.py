@@ -11,7 +11,7 @@ however short messages are kept. So counts = rows + removed, and `agree` proves 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -251,7 +251,7 @@ class Counters:
         return self._recounted("{owner} = %s", [owner] * len(self._owners)).get(owner, {})
 
     def differing(self) -> list[int]:
-        """Give the owners whose counts are not what the rows say, those removed apart. Reads all rows, once."""
+        """Give the owners whose counts are not what the rows say, as `agree` asks. Reads all rows, once."""
         with standing_still():
             there = self.kept._default_manager.filter(removed=False)
             rows = grouped(there, [self._owner_field, *self._by], self.sums)
@@ -262,14 +262,11 @@ class Counters:
         """Give {owner: counts} from the rows of the owners for which `chosen` holds."""
         names = ["owner", *self._by, *self.sums]
         rows = " UNION ALL ".join(
-            f"SELECT {_named(names, [sql.format(m='m') for sql in self._told_by(owner)])} "  # noqa: S608
+            f"SELECT {_named(names, map(_literal, self._told_by(owner)))} "  # noqa: S608
             f"FROM {self.counted._meta.db_table} m "
-            f"WHERE {chosen.format(owner=owner.format(m='m'))} AND {self.where.format(m='m')}"
+            f"WHERE {chosen.format(owner=_literal(owner))} AND {_literal(self.where)}"
             for owner in self._owners
         )
-        if arguments:
-            # A per cent sign of our own SQL (strftime) is none of an argument.
-            rows = rows.replace("%", "%%").replace("= %%s", "= %s")
         places = ", ".join(str(place) for place in range(1, len(self._by) + 2))
         asked = ", ".join(["owner", *self._by, *(f"sum({name})" for name in self.sums)])
         with connection.cursor() as cursor:
@@ -281,7 +278,7 @@ class Counters:
 
     @property
     def _by(self) -> list[str]:
-        """Name what counts are told apart by: their key, and before it the time where each row has its own."""
+        """Name what counts are told apart by: their key, behind the time where each row has its own."""
         return ["at", *self.key] if self._is_timed else [*self.key]
 
     def _told_by(self, owner: str) -> list[str]:
@@ -367,7 +364,12 @@ def _moment(at: datetime | str) -> datetime:
     return at if isinstance(at, datetime) else datetime.fromisoformat(at).replace(tzinfo=UTC)
 
 
-def _named(names: Sequence[str], values: Sequence[str]) -> str:
+def _literal(sql: str) -> str:
+    """Give SQL about the row `m` in which a per cent sign (strftime) marks no argument."""
+    return sql.format(m="m").replace("%", "%%")
+
+
+def _named(names: Sequence[str], values: Iterable[str]) -> str:
     return ", ".join(f"{sql} AS {name}" for name, sql in zip(names, values, strict=True))
 
 

@@ -22,8 +22,10 @@ from messaging.carrying import Load, forbidden
 from messaging.composing import CannotSend
 from messaging.connected import rouse
 from messaging.conversations import note_written
+from messaging.explaining import explain
 from messaging.models import Attempt, Message, Priority, Status
 from messaging.permitting import NotPermitted
+from messaging.quota import charging
 from messaging.routing import Route
 from phones.base import Reason
 from phones.models import Phone
@@ -195,7 +197,8 @@ def _restart(
     now = timezone.now()
     # It is wanted now; what is planned for later stays so.
     at = max(message.send_at, now)
-    change = {**_FRESH, "phone": phone, "own": phone.address, "send_at": at, "not_before": at}
+    change: dict[str, Any] = {**_FRESH, "phone": phone, "own": phone.address}
+    change |= {"send_at": at, "not_before": at}
     if phone.pk != message.phone_id:
         # Another provider's name for it would be looked up among this one's.
         change["provider_id"] = ""
@@ -204,12 +207,31 @@ def _restart(
         held = Message.objects.filter(
             pk=message.pk, phone=message.phone_id, status__in=states, redacted_after=None
         )
+        if locked := held.select_for_update(no_key=True).first():
+            change |= _charged(locked)
         changed = held.update(**change)
         if changed:
             _note(message, phone, kind, by, now)
     if changed:
         rouse(phone)
     return bool(changed)
+
+
+def _charged(message: Message) -> dict[str, Any]:
+    """Give the fields that say what a message is charged to: anew, unless it waits. Raises CannotSend."""
+    if message.status == Status.QUEUED:
+        # Whatever it waits for, it goes on doing so.
+        return {"reason": message.reason}
+    charged = charging.charge_again([message])[0]
+    if charged.is_skipped:
+        raise CannotSend(explain(charged.reason))
+    charging.book([message])
+    return {
+        "quota_period": charged.period,
+        "person_quota_period": charged.person_period,
+        "reason": charged.reason,
+        "held": charged.waits,
+    }
 
 
 def _estimated(message: Message, phone: Phone) -> dict[str, int | str | None]:

@@ -18,5 +18,8 @@ class MessagingConfig(AppConfig):
 def _count(using: str, **_: Any) -> None:
     """Let the database count. A migration may have built the table anew, and lost what hung on it."""
     from messaging.activity import ACTIVITY  # noqa: PLC0415  models are loaded only now
+    from messaging.quota.counting import QUOTA_USES, has_any  # noqa: PLC0415
 
     ACTIVITY.install(using)
+    # Where nothing was ever granted there is nothing to look for among all messages.
+    QUOTA_USES.install(using, fill=has_any(using))

@@ -21,8 +21,9 @@ from messaging.carrying import Load
 from messaging.connected import rouse
 from messaging.conversations import note_outgoing
 from messaging.media import is_linked, with_links
-from messaging.models import Attempt, Direction, Media, Message, Priority, Status
+from messaging.models import OVER_QUOTA, Attempt, Direction, Media, Message, Priority, Status
 from messaging.permitting import NotPermitted
+from messaging.quota.charging import charge
 from messaging.routing import Route
 from phones.base import Reason
 from phones.models import Phone
@@ -42,10 +43,17 @@ class CannotSend(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """What came of it: messages that will leave, in order, and those kept back (opted out, no phone)."""
+    """What came of it: messages that will leave, in order, and those kept back (opted out, no phone, quota).
+
+    Of those that will leave some may wait for a quota (`awaiting`).
+    """
 
     queued: list[Message]
     skipped: list[Message]
+
+    @property
+    def awaiting(self) -> list[Message]:
+        return [message for message in self.queued if message.reason in OVER_QUOTA]
 
 
 def create(
@@ -65,8 +73,9 @@ def create(
     """Add one message per number (E.164), in one transaction, and wake the phones when they are due.
 
     Each keeps what it is estimated to cost by its phone's price table as it is now, and waits for the end
-    of quiet hours, unless it is urgent or to leave `at_any_hour`. Where no phone of the route sends
-    pictures, they go as links in the text.
+    of quiet hours, unless it is urgent or to leave `at_any_hour`. It is charged to the quotas there are,
+    or waits for them, or is skipped. Where no phone of the route sends pictures, they go as links in the
+    text.
 
     `submission` is the form's own id: the same one again raises AlreadySent and adds nothing. Raises
     CannotSend where the route has no phone at all, or `by` may not send this (see permitting).
@@ -127,9 +136,11 @@ def create(
         _estimate(rows, phones.values())
     try:
         with transaction.atomic():
+            _charge(workspace, by, priority, rows, now)
             messages = Message.objects.bulk_create(rows, batch_size=_BATCH)
             _attach(messages, pictures)
             _note_held(messages, held)
+            _note_awaiting(messages)
             note_outgoing(workspace, messages)
     except IntegrityError as error:
         if Message.objects.filter(workspace=workspace, submission=submission).exists():
@@ -140,6 +151,37 @@ def create(
     return Composed(
         queued=[m for m in messages if m.status == Status.QUEUED],
         skipped=[m for m in messages if m.status == Status.SKIPPED],
+    )
+
+
+def _charge(
+    workspace: Workspace, by: User | None, priority: int, rows: Sequence[Message], now: datetime
+) -> None:
+    """Charge what is to be sent to the quotas there are, let it wait for them, or skip it."""
+    queued = [row for row in rows if row.status == Status.QUEUED]
+    sizes = [row.segments for row in queued]
+    charged = charge(workspace.pk, by.pk if by else None, sizes, priority=priority)
+    for row, one in zip(queued, charged, strict=True):
+        row.quota_period, row.person_quota_period = one.period, one.person_period
+        row.reason, row.held = one.reason, one.waits
+        if one.is_skipped:
+            row.status, row.ended_at = Status.SKIPPED, now
+
+
+def _note_awaiting(messages: Sequence[Message]) -> None:
+    """Let the timeline tell what waits for a quota."""
+    Attempt.objects.bulk_create(
+        [
+            Attempt(
+                message=message,
+                kind=Attempt.Kind.QUOTA,
+                phone_id=message.phone_id,
+                created_at=message.created_at,
+            )
+            for message in messages
+            if message.held
+        ],
+        batch_size=_BATCH,
     )
 
 

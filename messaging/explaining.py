@@ -70,6 +70,12 @@ def explain(reason: str) -> str:
             "Who sent it may write to some groups only, and this person is in none of them. It never left. "
             "An administrator can change that, or write to them."
         ),
+        Reason.QUOTA: _(
+            "The quota of the workspace had no room for it. An administrator of this site can give more."
+        ),
+        Reason.OWN_QUOTA: _(
+            "The sender’s own quota had no room for it. An administrator of the workspace can give more."
+        ),
         Reason.PHONE_GONE: _("Its phone was deleted while it waited. It never left."),
         Reason.BY_HAND: _(
             "The provider never answered; somebody found out that it did not arrive."

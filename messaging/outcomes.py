@@ -225,7 +225,8 @@ _ASSIGN = f"""
     cost = CASE WHEN {_TELLS_COST} THEN v.cost ELSE m.cost END,
     currency = CASE WHEN {_TELLS_COST} THEN v.currency ELSE m.currency END,
     cost_is_estimate = m.cost_is_estimate AND v.cost IS NULL,
-    sent_at = COALESCE(m.sent_at, v.sent_at)
+    sent_at = CASE WHEN v.sent_at IS NOT NULL AND m.sent_at < m.claimed_at THEN v.sent_at
+        ELSE COALESCE(m.sent_at, v.sent_at) END
 """
 
 

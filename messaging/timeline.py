@@ -193,6 +193,7 @@ def _attempt(message: Message, attempt: Attempt) -> Step:
         Attempt.Kind.NO_CARRIER: _no_carrier,
         Attempt.Kind.QUIET: _quiet,
         Attempt.Kind.HURRIED: _hurried,
+        Attempt.Kind.QUOTA: _over_quota,
     }[Attempt.Kind(attempt.kind)]
     icon, tone, title, text = tell(message, attempt)
     if attempt.next_at and attempt.kind != Attempt.Kind.QUIET:
@@ -306,6 +307,11 @@ def _quiet(message: Message, attempt: Attempt) -> Telling:
     text = _("Nobody is to be written to at that hour, so it waits until %(time)s.")
     until = moment(attempt.next_at) if attempt.next_at else "…"
     return "clock-pause", GREY, _("Held in quiet hours"), text % {"time": until}
+
+
+def _over_quota(message: Message, attempt: Attempt) -> Telling:
+    text = _("There was no room for it in the quota, so it waited for that.")
+    return "clock-pause", GREY, _("Held until the quota has room"), text
 
 
 def _early(message: Message, report: Report) -> Step:

@@ -12,10 +12,13 @@ from contacts.models import NumberCarrier
 from lib import masks
 from lib.jobs import QueueDown
 from messaging import quiet
-from messaging.models import LookUp, Message, Status
+from messaging.models import OVER_QUOTA, LookUp, Message, Status
 from messaging.moments import moment, soon
+from messaging.quota import ledger
+from messaging.quota.showing import until_words
 from messaging.timeline import AMBER, GREY, Step
 from phones import limits, quotas
+from phones.base import Reason
 from phones.lookups import asker_of
 from phones.models import Watch
 from phones.standing import limit_words
@@ -26,6 +29,8 @@ _MOST = 1000
 
 def why_waiting(message: Message, now: datetime) -> Step:
     """Say what a queued message waits for, and when it goes on. A few queries, all by index."""
+    if message.reason in OVER_QUOTA:
+        return _over_quota(message, now)
     if message.held and message.campaign:
         return _in_campaign(message, now)
     phone = message.phone
@@ -84,6 +89,22 @@ def _limited(message: Message, now: datetime) -> Step | None:
         _("%(limit)s. It leaves by itself from %(time)s on.")
         % {"limit": limit_words(full.limit), "time": soon(full.until)},
     )
+
+
+def _over_quota(message: Message, now: datetime) -> Step:
+    """A quota has no room for it."""
+    quotas_of = ledger.of_workspace(message.workspace_id)
+    wanted = message.created_by_id if message.reason == Reason.OWN_QUOTA else None
+    mine = [quota for quota in quotas_of if quota.person_id == wanted]
+    title = (
+        _("Waits: the sender’s own quota is used up")
+        if message.reason == Reason.OWN_QUOTA
+        else _("Waits: the quota of the workspace is used up")
+    )
+    if not mine:
+        return Step("clock-pause", AMBER, title, _("It leaves by itself in a moment."))
+    text = until_words(ledger.standings(mine, now)[0])
+    return Step("clock-pause", AMBER, title, text)
 
 
 def _in_campaign(message: Message, now: datetime) -> Step:

@@ -113,6 +113,8 @@ class Reason(TextChoices):
     NO_PHONE = "no_phone", _("No phone can reach this number")
     TOO_LATE = "too_late", _("Its time had passed")
     NOT_PERMITTED = "not_permitted", _("Not among the people that the sender may write to")
+    QUOTA = "quota", _("The workspace’s quota was used up")
+    OWN_QUOTA = "own_quota", _("The sender’s own quota was used up")
 
 
 # ---- What a callback can be refused for ---------------------------------------------------------

@@ -21,6 +21,7 @@ from django.db.models.sql import InsertQuery
 from accounts.models import User
 from campaigns.tallying import TALLIES
 from messaging.activity import ACTIVITY
+from messaging.quota.counting import QUOTA_USES
 from smsapp.backup import Problem
 
 HERE, THERE = "default", "there"
@@ -28,7 +29,7 @@ HERE, THERE = "default", "there"
 _BATCH = 500
 
 # What the databases count by themselves.
-COUNTED = (ACTIVITY, TALLIES)
+COUNTED = (ACTIVITY, TALLIES, QUOTA_USES)
 
 Tell = Callable[[str, int], None]
 

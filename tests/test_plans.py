@@ -16,11 +16,12 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Workspace
-from campaigns import recipients
+from campaigns import recipients, steering
 from campaigns.models import Campaign
 from lib import bulk
 from messaging import reporting, retention, sending
-from messaging.models import Conversation, Message, Status
+from messaging.models import IS_HELD, Conversation, Message, Status
+from messaging.quota import charging
 from phones.models import Exchange, Phone
 
 pytestmark = [
@@ -92,9 +93,7 @@ HOT: dict[str, tuple[Callable[[Workspace, Phone], QuerySet[Any]], str]] = {
         lambda w, p: people_of(w, q="+33612345678")[:50], "one_message_per_submission",
     ),
     "what waits in a campaign": (
-        lambda w, p: Message.objects.filter(campaign=1, held=True, status="queued").order_by(
-            "-send_at", "-id"
-        )[:1],
+        lambda w, p: Message.objects.filter(IS_HELD, campaign=1).order_by("-send_at", "-id")[:1],
         "message_held",
     ),
     "what is kept no more": (
@@ -102,6 +101,12 @@ HOT: dict[str, tuple[Callable[[Workspace, Phone], QuerySet[Any]], str]] = {
             Message.objects.filter(workspace=w, pk__gt=5, pk__lt=500), "messages", timezone.now()
         ).order_by("pk")[:200],
         "message_list",
+    ),
+    "what waits for a quota": (
+        lambda w, p: charging.waiting(w.pk).order_by("priority", "id")[:500], "message_awaits_quota",
+    ),
+    "what a campaign has waiting for a quota": (
+        lambda w, p: steering.awaiting(1).order_by("-id")[:500], "message_campaign_state",
     ),
     "old exchanges": (
         lambda w, p: Exchange.objects.filter(created_at__lt=timezone.now()).values("pk")[:500],

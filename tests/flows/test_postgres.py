@@ -30,6 +30,7 @@ PLACES = [
     "tests/messaging/test_hardening.py",
     "tests/messaging/test_looking_up.py",
     "tests/messaging/test_parts.py",
+    "tests/messaging/quota",
     "tests/messaging/test_quotas.py",
     "tests/messaging/test_reliability.py",
     "tests/messaging/test_retention.py",

@@ -1,4 +1,4 @@
-"""`manage.py recount`: prove that what campaigns and workspaces count is what their messages say."""
+"""`manage.py recount`: prove that what campaigns, workspaces and quotas count is what their messages say."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
 from accounts.models import Workspace
 from campaigns import tallying
 from campaigns.models import Campaign
 from messaging import activity
+from messaging.models import QuotaPeriod
+from messaging.quota.counting import QUOTA_USES
 
 
 class Command(BaseCommand):
@@ -20,7 +23,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "campaign", nargs="*", type=int, help="Ids; all campaigns, and home, without."
+            "campaign", nargs="*", type=int, help="Ids; all campaigns, home and quotas without."
         )
         parser.add_argument(
             "--mend", action="store_true", help="Let the counters follow the messages."
@@ -39,9 +42,21 @@ class Command(BaseCommand):
                 wrong += 1
                 self._tell(f"Workspace {place.pk}", partial(activity.mend, place), mend)
         looked_at = f"{campaigns.count()} campaigns and {workspaces.count()} workspaces"
+        if not campaign:
+            wrong += self._recount_quotas(mend)
+            looked_at += f" and {QuotaPeriod.objects.count()} periods of quotas"
         if wrong and not mend:
             raise CommandError(f"{wrong} of {looked_at} differ. --mend mends them.")
         self.stdout.write(f"{looked_at} looked at, {wrong} differed.")
+
+    def _recount_quotas(self, wanted: bool) -> int:
+        """Compare all periods with all messages, in one reading; give how many differ."""
+        now = timezone.now().replace(second=0, microsecond=0)
+        periods = QuotaPeriod.objects.select_related("quota").in_bulk(QUOTA_USES.differing())
+        for pk, period in periods.items():
+            name = f"Quota {period.quota_id}, period {pk}"
+            self._tell(name, partial(QUOTA_USES.mend, pk, now), wanted)
+        return len(periods)
 
     def _tell(self, name: str, mend: Callable[[], None], wanted: bool) -> None:
         self.stdout.write(f"{name}: its counters differ from its messages.")

@@ -38,6 +38,7 @@ from messaging import (
     retention,
     sweeping,
 )
+from messaging.quota import alerting, counting, ledger, releasing
 from phones import quotas
 
 logger = logging.getLogger(__name__)
@@ -69,6 +70,10 @@ DUTIES: tuple[tuple[Callable[[], int], float], ...] = (
     (steering.go_on_all, 20),
     (tallying.melt, 10),
     (activity.melt, 10),
+    (ledger.renew_due, 20),
+    (releasing.release, 5),
+    (alerting.notice, 10),
+    (counting.melt, 10),
     (rehearsing.resume, 20),
     (sheets.prune, 3600),
     (retention.keep, 5),
