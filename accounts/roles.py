@@ -78,6 +78,7 @@ MATRIX = (
             _("invite people, give roles, limit senders and remove members"),
             _("approve what senders ask for"),
             _("change the workspace, see its activity and what it used"),
+            _("give people quotas of their own"),
         ),
         frozenset({Role.OWNER, Role.ADMIN}),
     ),

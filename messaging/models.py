@@ -272,7 +272,11 @@ class Message(models.Model):
     @property
     def can_hurry(self) -> bool:
         """Say whether it waits in its campaign or for a later time, and somebody may let it leave now."""
-        return self.status == Status.QUEUED and (self.held or self.send_at > timezone.now())
+        return (
+            self.status == Status.QUEUED
+            and self.reason not in OVER_QUOTA
+            and (self.held or self.send_at > timezone.now())
+        )
 
     @property
     def can_resend(self) -> bool:

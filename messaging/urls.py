@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.urls import path, re_path
 
 from messaging import callbacks
-from messaging.views import calls, carriers, compose, files, inbox, messages, quiet
+from messaging.views import calls, carriers, compose, files, inbox, messages, quiet, quota
 
+_WORKSPACE = "administration/workspaces/<int:pk>/quota/"
 urlpatterns = [
     # First, since they are asked for most: others are found after two looks more.
     # With or without the slash: a provider does not follow a redirect with its POST.
@@ -44,6 +45,15 @@ urlpatterns = [
     path("settings/quiet-hours/add/", quiet.add, name="quiet_hours_add"),
     path("settings/quiet-hours/<int:pk>/", quiet.edit, name="quiet_hours_edit"),
     path("settings/quiet-hours/<int:pk>/delete/", quiet.delete, name="quiet_hours_delete"),
+    path("settings/quota/", quota.quota, name="quota"),
+    path("settings/quota/people/<int:pk>/", quota.person_quota, name="quota_person"),
+    path("settings/quota/people/<int:pk>/credit/", quota.person_credit, name="quota_person_credit"),
+    path("settings/quota/people/<int:pk>/renew/", quota.person_renew, name="quota_person_renew"),
+    path("settings/quota/people/<int:pk>/remove/", quota.person_remove, name="quota_person_remove"),
+    path(_WORKSPACE, quota.workspace_quota, name="admin_workspace_quota"),
+    path(f"{_WORKSPACE}credit/", quota.workspace_credit, name="admin_workspace_quota_credit"),
+    path(f"{_WORKSPACE}renew/", quota.workspace_renew, name="admin_workspace_quota_renew"),
+    path(f"{_WORKSPACE}remove/", quota.workspace_remove, name="admin_workspace_quota_remove"),
     path("files/<int:pk>/", files.file, name="file"),
     re_path(r"^media/(?P<token>[^/]+)/?$", files.public, name="media_public"),
 ]

@@ -34,6 +34,7 @@ _PLACES = {
     "admin_": "administration",
     "settings": "settings",
     "quiet_hours": "settings",
+    "quota": "settings",
     "activity": "settings",
     "usage": "settings",
     "system": "administration",

@@ -41,6 +41,7 @@ from messaging.models import (
     QuietHours,
     Status,
 )
+from messaging.quota import ledger
 from phones.models import Phone, Pool
 from tests.conftest import logged_in
 
@@ -72,7 +73,7 @@ MEMBER = {
     "carriers", "contact", "contacts", "contacts_changes", "conversation", "file", "group", "groups",
     "home", "inbox", "message", "messages", "more", "opt_outs", "people", "people_roles", "phone",
     "phone_binds", "phone_limits", "phone_prices", "phone_prices_export", "phone_types", "phones",
-    "pools", "recurrence", "recurrences", "segment", "segments", "tags", "texts",
+    "pools", "quota", "recurrence", "recurrences", "segment", "segments", "tags", "texts",
 }  # fmt: skip
 # They need a file, or a phone that stays connected: tests/messaging/test_files.py and
 # tests/phones/test_live_views.py show them.
@@ -104,7 +105,8 @@ MANAGER = {
     "phone_connect", "phone_delete", "phone_edit", "phone_edit_try", "phone_limit_remove",
     "phone_limit_set", "phone_new", "phone_pause", "phone_price_remove", "phone_price_set",
     "phone_prices_fetch", "phone_prices_import", "phone_rotate", "phone_start", "phone_trace",
-    "phone_try", "phone_watch", "pool_add", "pool_delete", "pool_edit", "quiet_hours",
+    "phone_try", "phone_watch", "pool_add", "pool_delete", "pool_edit", "quota_person",
+    "quota_person_credit", "quota_person_remove", "quota_person_renew", "quiet_hours",
     "quiet_hours_add", "quiet_hours_delete", "quiet_hours_edit", "segment_delete", "settings_workspace",
     "tag_delete", "usage", "usage_export",
 }  # fmt: skip
@@ -136,7 +138,9 @@ ADMINISTRATOR = {
     "admin_usage", "admin_usage_export",
     "admin_user_impersonate", "admin_users", "admin_users_change", "admin_users_import", "admin_workspace",
     "admin_workspace_add", "admin_workspace_archive", "admin_workspace_delete", "admin_workspace_member",
-    "admin_workspace_member_add", "admin_workspace_restore", "admin_workspace_transfer", "admin_workspaces",
+    "admin_workspace_member_add", "admin_workspace_quota", "admin_workspace_quota_credit",
+    "admin_workspace_quota_remove", "admin_workspace_quota_renew", "admin_workspace_restore",
+    "admin_workspace_transfer", "admin_workspaces",
     "system", "system_ask",
 }  # fmt: skip
 # Who may do what is in one table (accounts.roles), by the name that a gate has.
@@ -213,6 +217,8 @@ def things(
         workspace=workspace, pattern=pattern, rule="FREQ=DAILY", starts_on=timezone.localdate(),
         at="09:00", zone="Europe/Paris",
     )  # fmt: skip
+    for whose in (None, dora):
+        ledger.grant(workspace, whose, alice, unit="segments", every="month", amount=5000)
     quiet = QuietHours.objects.create(workspace=workspace, country="US", is_off=True)
     session = UserSession.objects.create(
         user=alice, ip="198.51.100.7", session_key="x" * 32, user_agent="Firefox/130.0 (Windows)"
@@ -226,7 +232,7 @@ def things(
     owners = {
         "connection": connection, "session": session, "mfa": key, "admin_user": bob,
         "admin_workspace": workspace, "message": message, "conversation": conversation,
-        "people": member, "phone": phone, "quiet": quiet, "campaign": campaign,
+        "people": member, "phone": phone, "quiet": quiet, "campaign": campaign, "quota": dora,
         "recurrence": recurrence,
         "invitation": invitation, "opt": opt_out, "file": media, "carrier": carrier,
         "contact": contact, "group": group, "tag": tag, "campaigntag": campaigntag, "change": change,

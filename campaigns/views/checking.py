@@ -42,6 +42,8 @@ from messaging import carrying, permitting, quiet, routing
 from messaging.moments import moment
 from messaging.permitting import Permit
 from messaging.planning import duration
+from messaging.quota import ledger
+from messaging.quota.showing import short_words
 from messaging.routing import Candidate
 from messaging.threads import Picture
 from phones.base import Reason
@@ -136,7 +138,12 @@ def _shown(here: Campaign, blockers: list[str]) -> dict[str, Any]:
         "is_moving": plan.get("state") == "running" and not blockers,
         "share": _share(plan),
         "blockers": blockers,
-        "warnings": [*_warnings(here, phones), *limits, *_quiet(here, begins or now)]
+        "warnings": [
+            *_warnings(here, phones),
+            *_quota(here),
+            *limits,
+            *_quiet(here, begins or now),
+        ]
         if is_ready
         else [],
         "spread": duration(here.spread) if here.spread else "",
@@ -235,6 +242,13 @@ def _limits(here: Campaign, found: Iterable[Candidate]) -> list[str]:
         int(room * people),
     )
     return [words % {"count": number_format(int(room * people), force_grouping=True)}]
+
+
+def _quota(here: Campaign) -> list[str]:
+    """Say what its quotas would not let through, and until when."""
+    mine = ledger.standings(ledger.of_person(here.workspace, here.created_by))
+    people, segments = here.plan.get("people", 0), here.plan.get("segments", 0)
+    return [words for one in mine if (words := short_words(one, people, segments))]
 
 
 def _quiet(here: Campaign, begins: datetime) -> list[str]:

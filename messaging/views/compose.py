@@ -26,7 +26,7 @@ from messaging import choosing, composing, media, permitting
 from messaging.composing import AlreadySent, CannotSend, Composed
 from messaging.counting import count, patterns
 from messaging.forms import ComposeForm
-from messaging.models import Media, Message, Priority
+from messaging.models import OVER_QUOTA, Media, Message, Priority
 from messaging.moments import moment
 from messaging.searching import of_submission
 
@@ -121,9 +121,12 @@ def _forget(pictures: list[Media]) -> None:
 def _tell(request: MemberRequest, form: ComposeForm, composed: Composed) -> None:
     """Say what was done, and what was left out."""
     at = form.cleaned_data["send_at"]
-    held = [m for m in composed.queued if m.send_at > (at or m.created_at)]
-    leaving = len(composed.queued) - len(held)
-    sentences = [_on_their_way(leaving, at)] if leaving or not held else []
+    awaiting = composed.awaiting
+    free = [m for m in composed.queued if not m.reason]
+    held = [m for m in free if m.send_at > (at or m.created_at)]
+    leaving = len(free) - len(held)
+    over = sum(m.reason in OVER_QUOTA for m in composed.skipped)
+    sentences = [_on_their_way(leaving, at)] if leaving or not (held or awaiting or over) else []
     if held:
         words = ngettext(
             "%(count)s message waits for the end of quiet hours.",
@@ -131,9 +134,24 @@ def _tell(request: MemberRequest, form: ComposeForm, composed: Composed) -> None
             len(held),
         )
         sentences.append(words % {"count": number_format(len(held))})
+    if awaiting:
+        words = ngettext(
+            "%(count)s message waits for room in the quota.",
+            "%(count)s messages wait for room in the quota.",
+            len(awaiting),
+        )
+        sentences.append(words % {"count": number_format(len(awaiting))})
+    if over:
+        words = ngettext(
+            "%(count)s message was left out: the quota is used up.",
+            "%(count)s messages were left out: the quota is used up.",
+            over,
+        )
+        sentences.append(words % {"count": number_format(over)})
     if left_out := form.plan.left_out_words:
         sentences.append(_("Left out: %(why)s.") % {"why": left_out})
-    notices.success(request, " ".join(sentences))
+    tell = notices.warning if awaiting or over else notices.success
+    tell(request, " ".join(sentences))
 
 
 def _on_their_way(amount: int, at: datetime | None) -> str:
