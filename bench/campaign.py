@@ -1,9 +1,11 @@
 """How fast campaigns are checked and expanded, in how much memory, and how fast their pages are afterwards.
 
     .venv/bin/python -m bench.campaign [how many, 100000 unless told] [--after MORE] [--postgresql]
+                                       [--quota SEGMENTS]
 
 With `--postgresql`, on a PostgreSQL of its own with the settings it comes with, else on SQLite. The people of
-each size are new ones; `--after` lets so many messages of other campaigns be there before.
+each size are new ones; `--after` lets so many messages of other campaigns be there before. With `--quota`
+workspace and person have a quota of so many segments each.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ def main() -> None:
     parser.add_argument("many", nargs="?", type=int, default=100_000)
     parser.add_argument("--after", type=int, default=0)
     parser.add_argument("--postgresql", action="store_true")
+    parser.add_argument("--quota", type=int)
     given = parser.parse_args()
     plain = {"listen_addresses": "127.0.0.1"}
     server: Any = start_postgres(plain) if given.postgresql else nullcontext()
@@ -42,15 +45,16 @@ def main() -> None:
         import django  # noqa: PLC0415
 
         django.setup()
-        measure(given.many, given.after)
+        measure(given.many, given.after, given.quota)
 
 
-def measure(many: int, after: int) -> None:
+def measure(many: int, after: int, quota: int | None) -> None:
     from django.core.management import call_command  # noqa: PLC0415
 
     from accounts.models import Membership, User, Workspace  # noqa: PLC0415
     from campaigns import expanding, feeding, rehearsing  # noqa: PLC0415
     from campaigns.models import Campaign  # noqa: PLC0415
+    from messaging.quota import ledger  # noqa: PLC0415
     from phones.models import Phone  # noqa: PLC0415
 
     call_command("migrate", verbosity=0)
@@ -78,6 +82,10 @@ def measure(many: int, after: int) -> None:
         created_by=user,
         who=[f"g{people(workspace, many).pk}"],
     )
+    if quota is not None:
+        for person in (None, user):
+            ledger.grant(workspace, person, None, unit="segments", every="month", amount=quota)
+        print(f"{quota:,} segments are the quota of both")
     before = memory()
     rehearse(campaign)
     told("rehearsal", many, rehearse_all(campaign), before)
