@@ -43,6 +43,7 @@ from messaging.moments import moment
 from messaging.permitting import Permit
 from messaging.planning import duration
 from messaging.quota import ledger
+from messaging.quota.ledger import Balance
 from messaging.quota.showing import short_words
 from messaging.routing import Candidate
 from messaging.threads import Picture
@@ -124,6 +125,7 @@ def _shown(here: Campaign, blockers: list[str]) -> dict[str, Any]:
     phones = [item.phone for item in found]
     begins = here.send_at if here.send_at and here.send_at > now else None
     limits = [] if begins else _limits(here, found)
+    balances = ledger.standings(ledger.of_person(here.workspace, here.created_by))
     seconds = rehearsing.seconds(here, phones) if is_ready and not limits else None
     if plan.get("problem"):
         blockers = [*blockers, str(plan["problem"])]
@@ -133,6 +135,7 @@ def _shown(here: Campaign, blockers: list[str]) -> dict[str, Any]:
         blockers = [*blockers, _("Nobody would get it: everybody is left out.")]
     return {
         "campaign": here,
+        "balances": balances,
         "plan": plan,
         "is_ready": is_ready,
         "is_moving": plan.get("state") == "running" and not blockers,
@@ -140,7 +143,7 @@ def _shown(here: Campaign, blockers: list[str]) -> dict[str, Any]:
         "blockers": blockers,
         "warnings": [
             *_warnings(here, phones),
-            *_quota(here),
+            *_over_quota(here, balances),
             *limits,
             *_quiet(here, begins or now),
         ]
@@ -244,11 +247,10 @@ def _limits(here: Campaign, found: Iterable[Candidate]) -> list[str]:
     return [words % {"count": number_format(int(room * people), force_grouping=True)}]
 
 
-def _quota(here: Campaign) -> list[str]:
+def _over_quota(here: Campaign, balances: Iterable[Balance]) -> list[str]:
     """Say what its quotas would not let through, and until when."""
-    mine = ledger.standings(ledger.of_person(here.workspace, here.created_by))
     people, segments = here.plan.get("people", 0), here.plan.get("segments", 0)
-    return [words for one in mine if (words := short_words(one, people, segments))]
+    return [words for one in balances if (words := short_words(one, people, segments))]
 
 
 def _quiet(here: Campaign, begins: datetime) -> list[str]:

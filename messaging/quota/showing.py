@@ -69,8 +69,8 @@ def short_words(balance: Balance, people: int, segments: int) -> str:
     if over <= 0:
         return ""
     named = {
-        "over": spoken(over, quota.unit),
-        "needed": _number(needed),
+        "over": _number(over),
+        "needed": spoken(needed, quota.unit),
         "left": left_words(balance),
         "day": "",
     }
@@ -80,17 +80,17 @@ def short_words(balance: Balance, people: int, segments: int) -> str:
     elif until := _room_at(balance, over):
         named["day"] = day(until, quota.workspace)
         mine = _(
-            "Your quota is too small (%(left)s): %(over)s of %(needed)s wait, the last until %(day)s."
+            "Your quota is too small (%(left)s): %(over)s of %(needed)s have to wait, the last until %(day)s."
         )
         shared = _(
-            "The quota is too small (%(left)s): %(over)s of %(needed)s wait, the last until %(day)s."
+            "The quota is too small (%(left)s): %(over)s of %(needed)s have to wait, the last until %(day)s."
         )
     else:
         mine = _(
-            "Your quota is too small (%(left)s): %(over)s of %(needed)s wait until you are given more."
+            "Your quota is too small (%(left)s): %(over)s of %(needed)s have to wait until you get more."
         )
         shared = _(
-            "The quota is too small (%(left)s): %(over)s of %(needed)s wait until more is given."
+            "The quota is too small (%(left)s): %(over)s of %(needed)s have to wait until more is given."
         )
     return (mine if quota.person_id else shared) % named
 

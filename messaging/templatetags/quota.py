@@ -6,7 +6,7 @@ from typing import Any
 
 from django import template
 
-from accounts.models import User, Workspace
+from accounts.models import Workspace
 from messaging.models import QuotaEntry
 from messaging.quota import ledger
 from messaging.quota.ledger import Balance
@@ -37,13 +37,6 @@ def signed(entry: QuotaEntry) -> str:
 
 
 @register.inclusion_tag("messaging/_quota_left.html")
-def quota_left(workspace: Workspace, person: User | None) -> dict[str, Any]:
-    """Draw a line for each quota that what a person sends is charged to. One query where there is none."""
-    return {"balances": ledger.standings(ledger.of_person(workspace, person))}
-
-
-@register.inclusion_tag("messaging/_quota_left.html")
 def workspace_quota(workspace: Workspace) -> dict[str, Any]:
     """Draw a line for the quota of a workspace."""
-    mine = [quota for quota in ledger.of_workspace(workspace) if not quota.person_id]
-    return {"balances": ledger.standings(mine)}
+    return {"balances": ledger.standings(ledger.of_person(workspace, None))}

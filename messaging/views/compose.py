@@ -28,6 +28,9 @@ from messaging.counting import count, patterns
 from messaging.forms import ComposeForm
 from messaging.models import OVER_QUOTA, Media, Message, Priority
 from messaging.moments import moment
+from messaging.planning import Plan
+from messaging.quota import ledger
+from messaging.quota.showing import short_words
 from messaging.searching import of_submission
 
 
@@ -60,7 +63,9 @@ def compose(request: MemberRequest) -> HttpResponseBase:
 def preview(request: MemberRequest) -> HttpResponse:
     """Say what would happen to a half-written message."""
     form = _form(request, request.POST)
-    return render(request, "messaging/_preview.html", _planned(request, form))
+    # The page knows whether there is a quota: each change of a letter need not ask.
+    planned = _planned(request, form, has_quota="quota" in request.POST)
+    return render(request, "messaging/_preview.html", planned)
 
 
 @require_GET
@@ -224,9 +229,20 @@ def _show(messages: QuerySet[Message]) -> HttpResponseBase:
     return redirect(f"{reverse('messages')}?submission={first[0][1]}")
 
 
-def _planned(request: MemberRequest, form: ComposeForm) -> dict[str, Any]:
-    known = names(request.workspace.pk, form.plan.named)
-    return {"form": form, "plan": form.plan, "names": known}
+def _planned(
+    request: MemberRequest, form: ComposeForm, *, has_quota: bool = True
+) -> dict[str, Any]:
+    plan = form.plan
+    known = names(request.workspace.pk, plan.named)
+    shown = {"form": form, "plan": plan, "names": known}
+    return shown | (_quota(request, plan) if has_quota else {})
+
+
+def _quota(request: MemberRequest, plan: Plan) -> dict[str, Any]:
+    """Say what is left of quotas, and what of a plan they do not let through."""
+    balances = ledger.standings(ledger.of_person(request.workspace, request.user))
+    short = [short_words(one, plan.people, plan.segments) for one in balances]
+    return {"balances": balances, "over_quota": [words for words in short if words]}
 
 
 def _page(request: MemberRequest, form: ComposeForm, status: int = 200) -> HttpResponse:

@@ -118,9 +118,9 @@ def test_what_is_tried_again_is_charged_again(begin, give, send, bob, over: str)
 @pytest.mark.parametrize(
     ("rules", "words"),
     [
-        ({}, "1 segment of 3 wait, the last until"),
-        ({"over": "skip"}, "1 segment of 3 are left out."),
-        ({"every": "once"}, "1 segment of 3 wait until more is given."),
+        ({}, "1 of 3 segments have to wait, the last until"),
+        ({"over": "skip"}, "1 of 3 segments are left out."),
+        ({"every": "once"}, "1 of 3 segments have to wait until more is given."),
     ],
     ids=str,
 )

@@ -8,14 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User, Workspace
 from messaging import actions
 from messaging.composing import CannotSend
-from messaging.models import Attempt, Message, Priority, Quota, QuotaEntry, Status
+from messaging.models import Attempt, Message, Priority, Quota, QuotaEntry, QuotaUse, Status
 from messaging.quota import ledger, releasing
 from messaging.timeline import steps
 from phones.base import BadNumber, OutcomeUnknown, Reason
@@ -239,6 +239,32 @@ def test_a_waiting_message_can_be_cancelled_and_costs_nothing(write, give, bob) 
     assert left(quota) == 0
     assert releasing.release() == 0
     assert Attempt.objects.filter(message=message, kind="cancelled").exists()
+
+
+@pytest.mark.database
+def test_a_workspace_goes_with_its_quotas(write, give, workspace, bob) -> None:
+    give(5), give(5, bob)
+    write()
+
+    with transaction.atomic():
+        Message.objects.all().delete()
+        Phone.objects.all().delete()
+        workspace.delete()
+
+    assert not Quota.objects.exists()
+    assert not QuotaUse.objects.exists()
+
+
+@pytest.mark.database
+def test_what_somebody_wrote_who_is_gone_goes_on(write, give, send, bob) -> None:
+    shared, _own = give(5), give(5, bob)
+    write()
+
+    bob.delete()
+    send()
+
+    assert Message.objects.get().status == Status.SENT
+    assert left(shared) == 4
 
 
 @pytest.mark.database

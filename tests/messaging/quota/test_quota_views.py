@@ -146,6 +146,17 @@ def test_compose_says_what_is_left(as_bob: Client, shared: Quota, phone: Phone) 
     assert "5,000 of 5,000 segments left until" in page(as_bob, "compose")
 
 
+def test_compose_warns_before_sending(as_bob: Client, shared: Quota, phone: Phone) -> None:
+    ledger.change(shared, None, amount=1)
+    form = {"to": "+33612345678, +33612345679", "text": "Hello", "phone": str(phone.pk)}
+    form["quota"] = "1"
+    assert '<input type="hidden" name="quota" value="1">' in page(as_bob, "compose")
+
+    shown = as_bob.post(reverse("compose_preview"), form).content.decode()
+
+    assert "1 of 2 segments have to wait, the last until" in shown
+
+
 @pytest.mark.parametrize(
     ("over", "words"),
     [
