@@ -164,7 +164,7 @@ def _over_quota(campaign: Campaign) -> str:
     )
     left = ledger.standings(ledger.of_person(campaign.workspace, campaign.created_by))
     told = [words % {"count": number_format(amount, force_grouping=True)}]
-    return "; ".join([*told, *(left_words(balance) for balance in left if balance.is_short)])
+    return "; ".join([*told, *(left_words(balance) for balance in left if balance.ran_short)])
 
 
 def _last_planned(campaign: Campaign) -> datetime | None:

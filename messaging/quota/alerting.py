@@ -64,7 +64,7 @@ def reached(balance: Balance) -> int:
     """
     if balance.has_ended and balance.granted <= 0:
         return ENDED
-    percent = USED_UP if balance.is_short else min(balance.percent, USED_UP)
+    percent = USED_UP if balance.ran_short else min(balance.percent, USED_UP)
     return max((level for level in balance.quota.levels if level <= percent), default=0)
 
 

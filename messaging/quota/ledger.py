@@ -57,9 +57,13 @@ class Balance:
         return max(0, min(100, self.percent))
 
     @property
-    def is_short(self) -> bool:
-        """Say whether nothing is left, or not enough for a message that was written."""
-        return self.left <= 0 or self.period.short_since is not None
+    def is_used_up(self) -> bool:
+        return self.left <= 0
+
+    @property
+    def ran_short(self) -> bool:
+        """Say whether nothing is left, or there was too little for something that was written."""
+        return self.is_used_up or self.period.short_since is not None
 
     @property
     def has_ended(self) -> bool:
