@@ -188,7 +188,7 @@ def test_requests_may_come_while_the_queue_server_is_down(
     client: Client, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What stands in front would else turn away receipts, and people, of a site that can keep both."""
-    nowhere = redis().__class__(unix_socket_path="/nowhere/valkey.sock")
+    nowhere = no_server()
     monkeypatch.setattr(views, "redis", lambda: nowhere)
     monkeypatch.setattr(views, "_migrated", [True])
 

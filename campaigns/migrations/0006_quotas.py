@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("campaigns", "0002_recurrences"),
+        ("campaigns", "0005_approvals"),
     ]
 
     operations = [
@@ -34,6 +34,7 @@ class Migration(migrations.Migration):
                     ("bad_text", "Its text could not be made"),
                     ("no_phone", "No phone can reach this number"),
                     ("too_late", "Its time had passed"),
+                    ("not_permitted", "Not among the people that the sender may write to"),
                     ("quota", "The workspace’s quota was used up"),
                     ("own_quota", "The sender’s own quota was used up"),
                 ],

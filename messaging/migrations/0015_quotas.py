@@ -9,9 +9,9 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0002_people"),
-        ("campaigns", "0003_quotas"),
-        ("messaging", "0011_campaign_reasons"),
+        ("accounts", "0005_hidden_numbers"),
+        ("campaigns", "0006_quotas"),
+        ("messaging", "0014_not_permitted"),
         ("phones", "0009_watch_webhooks"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
@@ -121,6 +121,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("at", models.DateTimeField()),
+                ("removed", models.BooleanField(db_default=False, default=False)),
                 ("status", models.CharField(max_length=10)),
                 ("amount", models.BigIntegerField()),
                 ("segments", models.BigIntegerField()),
@@ -164,6 +165,7 @@ class Migration(migrations.Migration):
                     ("looked_up", "Its carrier was looked up"),
                     ("no_carrier", "Its carrier could not be looked up"),
                     ("quiet", "Held until quiet hours end"),
+                    ("hurried", "Sent before its time"),
                     ("quota", "Held until the quota has room"),
                 ],
                 max_length=10,
@@ -194,6 +196,7 @@ class Migration(migrations.Migration):
                     ("bad_text", "Its text could not be made"),
                     ("no_phone", "No phone can reach this number"),
                     ("too_late", "Its time had passed"),
+                    ("not_permitted", "Not among the people that the sender may write to"),
                     ("quota", "The workspace’s quota was used up"),
                     ("own_quota", "The sender’s own quota was used up"),
                 ],
@@ -225,6 +228,7 @@ class Migration(migrations.Migration):
                     ("bad_text", "Its text could not be made"),
                     ("no_phone", "No phone can reach this number"),
                     ("too_late", "Its time had passed"),
+                    ("not_permitted", "Not among the people that the sender may write to"),
                     ("quota", "The workspace’s quota was used up"),
                     ("own_quota", "The sender’s own quota was used up"),
                 ],
