@@ -51,10 +51,13 @@ def _erase_from(files: list[Sheet], workspace: Workspace, number: str) -> None:
     """Take a number out of files once that is certain, and forget which numbers were rehearsed."""
     for sheet in files:
         transaction.on_commit(partial(sheets.erase, sheet, number))
-    for submission in Campaign.objects.filter(workspace=workspace).values_list(
-        "submission", flat=True
-    ):
+    mine = Campaign.objects.filter(workspace=workspace)
+    for submission in mine.values_list("submission", flat=True):
         transaction.on_commit(partial(rehearsing.forget, submission))
+    for pk, plan in mine.exclude(plan={}).values_list("pk", "plan"):
+        left = [repeat for repeat in plan.get("repeats", []) if repeat[0] != number]
+        if len(left) < len(plan.get("repeats", [])):
+            Campaign.objects.filter(pk=pk).update(plan=plan | {"repeats": left})
 
 
 def _with_lists(workspace: Workspace) -> list[Campaign]:

@@ -48,7 +48,7 @@ PARIS = ZoneInfo("Europe/Paris")
 # Modules that let messages wait to be sent, and who is asked there.
 QUEUES = {
     "messaging/composing.py": "composing.create asks permitting",
-    "messaging/actions.py": "resend and move ask permitting",
+    "messaging/actions.py": "resend, move and send_now ask permitting",
     "messaging/sending.py": "gives back what it claimed itself",
     "campaigns/expanding.py": "judging knows the limits that the campaign keeps",
     "campaigns/steering.py": "retry asks may_go_on",
@@ -58,7 +58,8 @@ HARMLESS = {
     "campaign_ask", "campaign_cancel", "campaign_check", "campaign_delete", "campaign_duplicate",
     "campaign_edit", "campaign_export", "campaign_left_out", "campaign_new", "campaign_pause",
     "campaign_preview", "campaign_when", "campaigns_failing_stop", "campaigns_failing_undo",
-    "compose_preview", "compose_recipients", "conversation_unread", "message_cancel", "message_settle",
+    "campaigntag_rename", "compose_preview", "compose_recipients", "conversation_unread",
+    "message_cancel", "message_settle",
     "messages_cancel", "messages_settle", "opt_out_add", "recurrence_end", "recurrence_pause",
     "recurrence_prepare", "recurrence_skip", "recurrence_unskip", "recurrences_preview", "text_add",
     "text_check", "text_delete", "text_edit", "texts_menu",
@@ -66,7 +67,7 @@ HARMLESS = {
 # Closed to who may write to some people only.
 KEEPERS = {
     "change_undo", "contact_add", "contact_edit", "contacts_change", "group_add", "group_edit",
-    "segment_add", "segment_edit",
+    "segment_add", "segment_edit", "tag_edit",
 }  # fmt: skip
 
 
@@ -190,6 +191,12 @@ def resend(world: World, peer: str, phone: Phone) -> None:
     world.post("message_resend", world.message(peer, phone, Status.UNKNOWN).pk)
 
 
+def hurry(world: World, peer: str, phone: Phone) -> None:
+    later = world.message(peer, phone, Status.QUEUED)
+    Message.objects.filter(pk=later.pk).update(send_at=timezone.now() + timedelta(hours=3))
+    world.post("message_now", later.pk)
+
+
 def move(world: World, peer: str, phone: Phone) -> None:
     elsewhere = world.other if phone == world.line else world.line
     there = world.message(peer, elsewhere, Status.UNKNOWN)
@@ -252,6 +259,7 @@ DOORS: dict[str, Callable[[World, str, Phone], None]] = {
     "compose": compose,
     "conversation": answer,
     "message_resend": resend,
+    "message_now": hurry,
     "message_move": move,
     "campaign_write": test_of,
     "campaign_start": start,
@@ -306,8 +314,9 @@ def later() -> time_machine.travel:
 
 
 def queued(world: World) -> list[tuple[str, str]]:
-    """Give whom messages wait for, and by which phone."""
+    """Give to whom messages are to leave now, and by which phone."""
     rows = world.workspace.messages.filter(status=Status.QUEUED)
+    rows = rows.exclude(campaign=None, send_at__gt=timezone.now() + timedelta(hours=1))
     return sorted(rows.values_list("peer", "phone__name"))
 
 

@@ -231,7 +231,7 @@ def test_what_was_prepared_before_a_pause_leaves_late_or_not_as_chosen(
         recurring.pause(recurrence)
 
     with time_machine.travel(at(22, 20), tick=False):
-        recurring.resume(recurrence)
+        recurring.resume(recurrence, None)
     look(at(22, 20))
 
     assert runs(recurrence) == [(22, state)]

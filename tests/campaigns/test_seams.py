@@ -191,7 +191,7 @@ def test_one_that_is_held_leaves_at_once_by_a_phone_of_its_group(
     one.refresh_from_db()
     assert (one.status, one.phone, one.held) == ("sent", line, False)
     assert {other.status for other in messages(campaign)[1:]} == {"queued"}
-    steering.resume(campaign)
+    steering.resume(campaign, None)
     work(campaign)
     send()
     assert by_state(campaign) == {"sent": 3}
@@ -441,7 +441,7 @@ def test_what_somebody_resumes_is_not_too_late(begin: Begin) -> None:
         expanding.run(campaign.pk)
         steering.pause(campaign)
         clock.move_to(nine + timedelta(hours=10))
-        steering.resume(campaign)
+        steering.resume(campaign, None)
         work(campaign)
 
     assert by_state(campaign) == {"queued": 3}

@@ -87,11 +87,13 @@ def test_a_site_of_the_release_before_goes_on_with_all_it_had(another_database: 
 
 def test_a_database_that_starts_later_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
+    connect = connection.ensure_connection
 
     def ensure() -> None:
         asked.append(1)
         if len(asked) < 3:
             raise OperationalError("Connection refused")
+        connect()
 
     monkeypatch.setattr(preparing, "_ASK_EVERY", 0.001)
     monkeypatch.setattr(connection, "ensure_connection", ensure)
@@ -185,7 +187,8 @@ def fill(apps: Apps) -> None:
     """Write some rows into each table, with a value in each column; messages in every state."""
     waiting = tables(apps)
     while waiting:
-        ready = [model for model in waiting if not awaited(model) & {*waiting} - {model}]
+        named = {model._meta.label for model in waiting}
+        ready = [model for model in waiting if not awaited(model) & named - {model._meta.label}]
         for model in ready:
             many = ROWS
             if model._meta.label == "messaging.Message":
@@ -196,10 +199,10 @@ def fill(apps: Apps) -> None:
         waiting = [model for model in waiting if model not in ready]
 
 
-def awaited(model: type[models.Model]) -> set[type[models.Model]]:
-    """Give the tables whose rows it cannot do without."""
+def awaited(model: type[models.Model]) -> set[str]:
+    """Name the tables whose rows it cannot do without: a state may hold a model's class twice."""
     return {
-        field.related_model
+        field.related_model._meta.label
         for field in model._meta.concrete_fields
         if field.is_relation and not field.null
     }

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from accounts.models import User, Workspace
+from accounts.models import Membership, User, Workspace
 from messaging import actions, composing
 from messaging.composing import CannotSend
 from messaging.models import Attempt, Message, Quota, QuotaEntry, QuotaPeriod, Status
@@ -68,6 +68,7 @@ class World:
     def __init__(self, unit: str, over: str, carries: bool, most: int | None) -> None:
         self.workspace = Workspace.objects.create(name="W", time_zone="Europe/Paris")
         self.person = User.objects.create(email=f"{uuid.uuid4()}@example.org")
+        Membership.objects.create(workspace=self.workspace, user=self.person, role="sender")
         self.phone = Phone.objects.create(
             workspace=self.workspace, type="simulator", name="P", settings={}, rate=1
         )
