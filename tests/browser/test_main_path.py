@@ -93,7 +93,6 @@ def test_from_an_empty_machine_to_a_reply(
 
 
 @pytest.mark.peer
-@pytest.mark.usefixtures("browser_name")  # so that pytest runs it behind the one that begins empty
 def test_a_message_is_sent_delivered_and_answered(claire: Person, twilio: TwilioPeer) -> None:
     phone = add_phone(claire, twilio)
 
