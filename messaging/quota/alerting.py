@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 from accounts.models import Role, User
 from lib.http import Guard, Http, NoAnswer, NotSent
 from lib.jobs import DEFAULT, enqueue
-from messaging.models import Quota, QuotaPeriod
 from messaging.quota import ledger
 from messaging.quota.ledger import Balance
+from messaging.quota.models import Quota, QuotaPeriod
 from messaging.quota.showing import left_words, quota_words
 
 logger = logging.getLogger(__name__)

@@ -15,9 +15,10 @@ from datetime import datetime
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from messaging.models import AWAITS_QUOTA, Message, Quota, QuotaPeriod, Status
+from messaging.models import AWAITS_QUOTA, Message, Status
 from messaging.quota import ledger
 from messaging.quota.ledger import Balance
+from messaging.quota.models import Quota, QuotaPeriod
 from phones.base import Reason
 
 

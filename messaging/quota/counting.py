@@ -6,7 +6,8 @@ from django.db import connections
 from django.db.models import Q
 
 from lib.tallies import Counters
-from messaging.models import Message, QuotaPeriod, QuotaUse
+from messaging.models import Message
+from messaging.quota.models import QuotaPeriod, QuotaUse
 
 # A message counts while it may leave and once it has. One that failed has left if a provider took it since
 # it was last claimed.

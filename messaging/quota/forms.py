@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from messaging.models import Quota
+from messaging.quota.models import Quota
 
 # More than all phones of the world could send.
 _MOST = 10**12

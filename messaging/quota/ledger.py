@@ -19,8 +19,8 @@ from django.utils import timezone
 
 from accounts.models import User, Workspace
 from lib import zones
-from messaging.models import Quota, QuotaEntry, QuotaPeriod, QuotaUse
 from messaging.quota.counting import RESERVED
+from messaging.quota.models import Quota, QuotaEntry, QuotaPeriod, QuotaUse
 from messaging.quota.periods import begins, ends
 
 Kind = QuotaEntry.Kind

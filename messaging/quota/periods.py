@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from lib import zones
-from messaging.models import Quota
+from messaging.quota.models import Quota
 
 _MONTHS = {Quota.Every.MONTH: 1, Quota.Every.QUARTER: 3, Quota.Every.YEAR: 12}
 

@@ -16,9 +16,10 @@ from django.utils import timezone
 from accounts.models import Workspace
 from lib import bulk
 from messaging.connected import rouse
-from messaging.models import AWAITS_QUOTA, Message, Quota, Status
+from messaging.models import AWAITS_QUOTA, Message, Status
 from messaging.quota import ledger
 from messaging.quota.charging import Account, Charged, accounts, take, waiting
+from messaging.quota.models import Quota
 from phones.base import Reason
 from phones.models import Phone
 

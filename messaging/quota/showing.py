@@ -11,8 +11,8 @@ from django.utils.translation import ngettext, pgettext
 
 from accounts.models import Workspace
 from lib import zones
-from messaging.models import Quota
 from messaging.quota.ledger import Balance
+from messaging.quota.models import Quota
 from messaging.quota.periods import ends
 
 

@@ -7,9 +7,9 @@ from typing import Any
 from django import template
 
 from accounts.models import Workspace
-from messaging.models import QuotaEntry
 from messaging.quota import ledger
 from messaging.quota.ledger import Balance
+from messaging.quota.models import QuotaEntry
 from messaging.quota.showing import day, left_words, quota_words, spoken
 
 register = template.Library()

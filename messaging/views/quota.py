@@ -19,9 +19,9 @@ from accounts.activity import record
 from accounts.http import MemberRequest, PersonRequest, administrator, manager, member
 from accounts.models import User, Workspace
 from accounts.people import by_rank
-from messaging.models import Quota, QuotaEntry
 from messaging.quota import ledger
 from messaging.quota.forms import CreditForm, QuotaForm
+from messaging.quota.models import Quota, QuotaEntry
 
 _GET_POST = require_http_methods(["GET", "HEAD", "POST"])
 # Lines of the ledger on a page, and periods.

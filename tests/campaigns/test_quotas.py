@@ -13,8 +13,9 @@ from django.utils import timezone
 from accounts.models import User, Workspace
 from campaigns import feeding, pacing, steering, tallying
 from campaigns.models import State
-from messaging.models import Message, Quota, QuotaEntry, QuotaUse, Status
+from messaging.models import Message, Status
 from messaging.quota import ledger, releasing
+from messaging.quota.models import Quota, QuotaEntry, QuotaUse
 from tests.campaigns.conftest import by_state, messages, work
 from tests.conftest import logged_in
 

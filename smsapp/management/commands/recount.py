@@ -14,8 +14,8 @@ from accounts.models import Workspace
 from campaigns import tallying
 from campaigns.models import Campaign
 from messaging import activity
-from messaging.models import QuotaPeriod
 from messaging.quota.counting import QUOTA_USES
+from messaging.quota.models import QuotaPeriod
 
 
 class Command(BaseCommand):

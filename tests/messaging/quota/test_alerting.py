@@ -13,8 +13,8 @@ from django.core import mail
 from django.utils import timezone
 
 from accounts.models import User, Workspace
-from messaging.models import Quota
 from messaging.quota import alerting, ledger
+from messaging.quota.models import Quota
 from tests.messaging.conftest import number
 
 pytestmark = pytest.mark.django_db(transaction=True)

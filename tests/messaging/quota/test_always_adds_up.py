@@ -17,10 +17,11 @@ from hypothesis.extra.django import TestCase
 from accounts.models import Membership, User, Workspace
 from messaging import actions, composing
 from messaging.composing import CannotSend
-from messaging.models import Attempt, Message, Quota, QuotaEntry, QuotaPeriod, Status
+from messaging.models import Attempt, Message, Status
 from messaging.quota import charging, ledger, releasing
 from messaging.quota.charging import counts
 from messaging.quota.counting import QUOTA_USES
+from messaging.quota.models import Quota, QuotaEntry, QuotaPeriod
 from messaging.routing import Route
 from phones.models import Phone
 from tests.messaging.conftest import number

@@ -15,8 +15,9 @@ from django.utils import timezone
 from accounts.models import User, Workspace
 from messaging import actions
 from messaging.composing import CannotSend
-from messaging.models import Attempt, Message, Priority, Quota, QuotaEntry, QuotaUse, Status
+from messaging.models import Attempt, Message, Priority, Status
 from messaging.quota import ledger, releasing
+from messaging.quota.models import Quota, QuotaEntry, QuotaUse
 from messaging.timeline import steps
 from phones.base import BadNumber, OutcomeUnknown, Reason
 from phones.models import Phone

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import Workspace
-from messaging.models import Message, Quota, QuotaEntry
+from messaging.models import Message
 from messaging.quota import ledger
 from messaging.quota.ledger import Balance
+from messaging.quota.models import Quota, QuotaEntry
 from messaging.quota.periods import begins, ends
 from messaging.quota.showing import left_words
 from tests.messaging.conftest import number

@@ -10,8 +10,9 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Event, Membership, User, Workspace
-from messaging.models import Message, Quota, QuotaEntry
+from messaging.models import Message
 from messaging.quota import ledger
+from messaging.quota.models import Quota, QuotaEntry
 from phones.models import Phone
 from tests.conftest import logged_in
 
