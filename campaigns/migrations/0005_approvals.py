@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0004_limits_of_senders"),
         ("campaigns", "0004_retention"),
-        ("messaging", "0014_not_permitted"),
+        ("messaging", "0012_retention"),
         ("phones", "0009_watch_webhooks"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
@@ -99,6 +99,8 @@ class Migration(migrations.Migration):
                     ("no_phone", "No phone can reach this number"),
                     ("too_late", "Its time had passed"),
                     ("not_permitted", "Not among the people that the sender may write to"),
+                    ("quota", "The workspace’s quota was used up"),
+                    ("own_quota", "The sender’s own quota was used up"),
                 ],
                 max_length=20,
             ),

@@ -10,8 +10,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0005_hidden_numbers"),
-        ("campaigns", "0006_quotas"),
-        ("messaging", "0014_not_permitted"),
+        ("campaigns", "0005_approvals"),
+        ("messaging", "0012_retention"),
         ("phones", "0009_watch_webhooks"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

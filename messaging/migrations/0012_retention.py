@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0003_settings_of_the_site"),
-        ("messaging", "0012_hurried"),
+        ("messaging", "0011_campaign_reasons"),
     ]
 
     operations = [
