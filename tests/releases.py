@@ -7,6 +7,8 @@ messages in, may.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 RELEASES: dict[str, dict[str, str]] = {
     "0.1.0-alpha": {
         "accounts": "0001_initial",
@@ -14,8 +16,19 @@ RELEASES: dict[str, dict[str, str]] = {
         "messaging": "0005_segments",
         "phones": "0005_leases",
     },
+    "0.1.0": {
+        "accounts": "0005_hidden_numbers",
+        "campaigns": "0005_approvals",
+        "contacts": "0006_dropped_tags_and_groups",
+        "messaging": "0013_quotas",
+        "phones": "0009_watch_webhooks",
+    },
 }
-PREVIOUS = list(RELEASES.values())[-1]
+
+
+def previous(now: Mapping[str, str]) -> dict[str, str]:
+    """Give the migrations of the last release that is not as far as `now`: {app: its last migration}."""
+    return next(ends for ends in reversed(RELEASES.values()) if ends != now)
 
 
 def of_last_stable() -> dict[str, str] | None:

@@ -24,11 +24,11 @@ from messaging.activity import ACTIVITY
 from smsapp import preparing
 from smsapp.supervisor import CannotStart
 from tests.conftest import ON_POSTGRESQL
-from tests.releases import PREVIOUS
+from tests.releases import previous
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 
-HERE = str(Path(__file__).parents[2]) + "/"
+ROOT = Path(__file__).parents[2]
 ROWS = 3
 LATELY = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PAGES = [
@@ -67,7 +67,7 @@ def another_database(db: None, tmp_path: Path, settings: Any) -> Iterator[None]:
 
 
 def test_a_site_of_the_release_before_goes_on_with_all_it_had(another_database: None) -> None:
-    old = built(PREVIOUS)
+    old = built_before()
     fill(old)
     before = {model._meta.db_table: rows_of(model) for model in tables(old)}
     assert all(before.values()), [table for table, rows in before.items() if not rows]
@@ -133,11 +133,13 @@ def test_machines_that_are_upgraded_together_migrate_one_after_the_other(
     assert most == [1, 1, 1]
 
 
-def built(ends: dict[str, str]) -> Apps:
-    """Make the tables of a release, and of what it stands on; give its models."""
+def built_before() -> Apps:
+    """Make the tables of the release before, and of what it stands on; give its models."""
     executor = MigrationExecutor(connection)
-    ours = {config.label for config in today.get_app_configs() if config.path.startswith(HERE)}
-    others = [leaf for leaf in executor.loader.graph.leaf_nodes() if leaf[0] not in ours]
+    ours = {config.label for config in today.get_app_configs() if Path(config.path).parent == ROOT}
+    leaves = executor.loader.graph.leaf_nodes()
+    ends = previous({app: name for app, name in leaves if app in ours})
+    others = [leaf for leaf in leaves if leaf[0] not in ours]
     return executor.migrate([*ends.items(), *others]).apps
 
 
