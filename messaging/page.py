@@ -15,7 +15,7 @@ from messaging.models import Conversation, IncomingPart, Message, Status
 from messaging.permitting import Permit
 from messaging.routing import shared_by
 from messaging.threads import Picture
-from messaging.timeline import Step, steps
+from messaging.timeline import AMBER, Step, steps
 from phones.details import Exchanges
 from phones.health import kind_of
 from phones.models import Exchange, Phone
@@ -65,11 +65,14 @@ def build(message: Message, now: datetime, permit: Permit | None = None) -> Page
     trail = list(message.trail.select_related("phone", "by").order_by("id"))
     reports = list(message.reports.select_related("phone").order_by("id"))
     told = steps(message, trail, reports, _parts(message))
+    words = summary(message)
     if message.status == Status.QUEUED:
         told.append(waiting.why_waiting(message, now))
+        # What holds it up against anybody's wish is said before all else.
+        words = f"{told[-1].title}." if told[-1].tone == AMBER else words
     return Page(
         message=message,
-        summary=summary(message),
+        summary=words,
         steps=told,
         pictures=[Picture(item) for item in message.media.order_by("pk")],
         exchanges=_exchanges(message),

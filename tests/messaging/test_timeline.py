@@ -212,6 +212,18 @@ def test_it_waits_for_a_paused_phone(write: Callable[..., list[Message]], line: 
     assert "Balance is 0" in waits(message)
 
 
+def test_the_page_begins_with_what_holds_a_message_up(
+    write: Callable[..., list[Message]], line: Phone
+) -> None:
+    (message,) = write()
+    assert page.build(message, timezone.now()).summary == "It waits to leave by Line."
+    Phone.objects.filter(pk=line.pk).update(paused_at=timezone.now(), pause_reason="no_credit")
+
+    message = Message.objects.get(pk=message.pk)
+
+    assert page.build(message, timezone.now()).summary == "Waits: Line is paused."
+
+
 def test_it_waits_for_its_time(write: Callable[..., list[Message]]) -> None:
     (message,) = write(send_at=timezone.now() + timedelta(days=1))
 
