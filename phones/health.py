@@ -71,8 +71,7 @@ def health_of(workspace: Workspace) -> list[Health]:
     for phone in phones:
         phone.workspace = workspace
     limits_of = quotas.standings(phones)
-    metered = [phone.pk for phone in phones if phone.metered]
-    watches = {w.phone_id: w for w in Watch.objects.filter(phone__in=metered)} if metered else {}
+    watches = watches_of(phones)
     return [
         Health(
             phone=phone,
@@ -86,6 +85,12 @@ def health_of(workspace: Workspace) -> list[Health]:
         )
         for phone in phones
     ]
+
+
+def watches_of(phones: list[Phone]) -> dict[int, Watch]:
+    """Give {phone's id: how its failures are watched}. One query, none where no phone is metered."""
+    metered = [phone.pk for phone in phones if phone.metered]
+    return {w.phone_id: w for w in Watch.objects.filter(phone__in=metered)} if metered else {}
 
 
 def kind_of(phone: Phone) -> type[PhoneType] | None:

@@ -21,10 +21,12 @@ from campaigns.models import Approval, Campaign, Recurrence
 from lib.jobs import QueueDown
 from messaging.activity import LEFT, by_quarter, has_sent, within
 from messaging.models import Conversation, Message, Status
+from messaging.quota import charging
 from phones import limits
 from phones.base import Words
-from phones.health import kind_of
-from phones.models import Phone
+from phones.health import kind_of, watches_of
+from phones.models import Phone, Watch
+from phones.quotas import Standing, standings
 from smsapp.plot import Day, Plot, draw
 
 DAYS = 30
@@ -69,7 +71,10 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class PhoneRow:
-    """A phone's health. `rate` is in segments per second now, `waiting` counts what is due."""
+    """A phone's health. `rate` is in segments per second now, `waiting` counts what is due.
+
+    `tightest` is the limit that has least left, `watch` how its failures are watched.
+    """
 
     phone: Phone
     label: Words
@@ -77,6 +82,18 @@ class PhoneRow:
     waiting: int
     last_callback: datetime | None
     is_silent: bool
+    tightest: Standing | None = None
+    watch: Watch | None = None
+
+    @property
+    def is_full(self) -> bool:
+        return self.tightest is not None and self.tightest.is_full
+
+    @property
+    def stands_still(self) -> bool:
+        """Say whether nothing leaves by it for now."""
+        rests = self.watch is not None and self.watch.rests_until is not None
+        return self.phone.is_paused or self.is_full or rests
 
     @property
     def is_slow(self) -> bool:
@@ -110,6 +127,7 @@ class Overview:
     plot: Plot
     phones: list[PhoneRow]
     unknown: int
+    over_quota: int
     planned: list[Planned]
     stopped: list[Campaign]
     asked: list[Approval]
@@ -136,9 +154,16 @@ class Overview:
         return sum(row.waiting for row in self.phones)
 
     @property
+    def full(self) -> list[PhoneRow]:
+        """Give the phones whose limits messages wait for."""
+        return [
+            row for row in self.phones if row.waiting and row.is_full and not row.phone.is_paused
+        ]
+
+    @property
     def done_at(self) -> datetime | None:
         """Give when what is due will have left, None when that is within a minute or not in sight."""
-        busy = [row for row in self.phones if row.waiting and not row.phone.is_paused]
+        busy = [row for row in self.phones if row.waiting and not row.stands_still]
         seconds = max((row.waiting / row.rate for row in busy), default=0)
         return self.now + timedelta(seconds=seconds) if seconds >= 60 else None
 
@@ -162,6 +187,7 @@ def overview(workspace: Workspace, now: datetime, *, may_approve: bool = False) 
         ),
         phones=_phones(workspace, now),
         unknown=workspace.messages.filter(status=Status.UNKNOWN)[:_MOST].count(),
+        over_quota=charging.waiting(workspace.pk)[:_MOST].count(),
         planned=_planned(workspace, now),
         stopped=finding.stopped(workspace, _STOPPED) if is_on(Feature.CAMPAIGNS) else [],
         asked=finding.asked(workspace, _STOPPED)
@@ -220,10 +246,29 @@ def _phones(workspace: Workspace, now: datetime) -> list[PhoneRow]:
     )
     waiting = _waiting(phones, now)
     paces = _paces(phones)
-    return [_row(phone, paces.get(phone.pk), waiting.get(phone.pk, 0)) for phone in phones]
+    for phone in phones:
+        phone.workspace = workspace
+    left = standings(phones, now)
+    watches = watches_of(phones)
+    return [
+        _row(
+            phone,
+            paces.get(phone.pk),
+            waiting.get(phone.pk, 0),
+            next(iter(left.get(phone.pk, [])), None),
+            watches.get(phone.pk),
+        )
+        for phone in phones
+    ]
 
 
-def _row(phone: Phone, pace: limits.Pace | None, waiting: int) -> PhoneRow:
+def _row(
+    phone: Phone,
+    pace: limits.Pace | None,
+    waiting: int,
+    tightest: Standing | None,
+    watch: Watch | None,
+) -> PhoneRow:
     kind = kind_of(phone)
     last_callback: datetime | None = phone.last_callback  # type: ignore[attr-defined]
     # Who does not follow delivery has nothing to call back about.
@@ -236,6 +281,8 @@ def _row(phone: Phone, pace: limits.Pace | None, waiting: int) -> PhoneRow:
         waiting=waiting,
         last_callback=last_callback,
         is_silent=expects and last_callback is None,
+        tightest=tightest,
+        watch=watch,
     )
 
 

@@ -61,10 +61,13 @@ def chip(status: str) -> dict[str, Any]:
 
 
 @register.inclusion_tag("components/chip.html")
-def phone_chip(phone: Phone, slow: bool = False, rests: object = None) -> dict[str, Any]:
+def phone_chip(
+    phone: Phone, slow: bool = False, rests: object = None, full: bool = False
+) -> dict[str, Any]:
     """Draw a phone's state. `slow`: its provider asked us to slow down (`limits.pace(phone).is_slow`).
 
-    `rests`: too many of its messages failed (`Watch.rests_until`).
+    `rests`: too many of its messages failed (`Watch.rests_until`); `full`: a limit of its is reached
+    (`Standing.is_full`).
     """
     if phone.is_deleted:
         return {"icon": "ban", "look": "", "word": gettext_lazy("Deleted"), "struck": True}
@@ -75,6 +78,8 @@ def phone_chip(phone: Phone, slow: bool = False, rests: object = None) -> dict[s
         return {"icon": "alert-triangle", "look": "is-red", "word": gettext_lazy("Out of order")}
     if rests:
         return {"icon": "clock-pause", "look": "is-amber", "word": gettext_lazy("Resting")}
+    if full:
+        return {"icon": "clock-pause", "look": "is-amber", "word": gettext_lazy("Limit reached")}
     if slow:
         return {"icon": "clock-pause", "look": "is-amber", "word": gettext_lazy("Slowed down")}
     if kind.connected and not is_connected(phone):
@@ -90,6 +95,7 @@ def place(context: Context, name: str) -> str:
 
 register.filter("limit_words", standing.limit_words)
 register.filter("left_words", standing.left_words)
+register.filter("limit_until", standing.until_words)
 register.filter("places", reaching.written)
 
 

@@ -14,8 +14,9 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import User, Workspace
 from campaigns.models import Campaign, Recurrence, SkippedRun
 from messaging.models import Conversation, Direction, Message, Status
-from phones import limits
-from phones.models import EndpointCall, PauseReason, Phone
+from phones import limits, quotas
+from phones.base import Reason
+from phones.models import EndpointCall, PauseReason, Phone, Usage, Watch
 from smsapp.home import overview
 from smsapp.plot import Day, draw, round_top
 from tests.conftest import no_server
@@ -212,6 +213,36 @@ def test_a_paused_phone_has_no_end_in_sight(workspace: Workspace, phone: Phone) 
 
 
 @pytest.mark.database
+def test_messages_that_wait_for_a_limit_say_so(as_alice: Client, phone: Phone) -> None:
+    quotas.set_limit(phone, period="day", unit="messages", amount=1, spill=False)
+    Usage.objects.create(phone=phone, at=quotas.quarter(NOW), messages=1, segments=1, people=1)
+    Phone.objects.update(rate=0.1)
+    messages(phone, "queued", 60)
+
+    page = as_alice.get("/").content.decode()
+
+    assert ">Limit reached<" in page
+    assert "Simulator has reached its limit; it goes on Friday 21 November, 00:00." in page
+    assert "done at about" not in page
+
+
+def test_a_phone_that_rests_is_not_called_ready(as_alice: Client, phone: Phone) -> None:
+    Phone.objects.update(metered=True)
+    Watch.objects.create(phone=phone, rests_until=NOW + timedelta(minutes=5))
+
+    assert ">Resting<" in as_alice.get("/").content.decode()
+
+
+@pytest.mark.database
+def test_messages_that_wait_for_a_quota_are_told(as_alice: Client, phone: Phone) -> None:
+    messages(phone, "queued", 3, held=True, reason=Reason.QUOTA)
+
+    page = as_alice.get("/").content.decode()
+
+    assert "3 messages</a>" in page
+    assert "wait until the quota has room." in page
+
+
 def test_next_joins_the_messages_of_one_submission(workspace: Workspace, phone: Phone) -> None:
     later = NOW + timedelta(hours=3)
     messages(phone, "queued", 28, send_at=later, submission=uuid.uuid4())
@@ -339,7 +370,7 @@ def test_home_costs_the_same_whatever_there_is(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     messages(phone, "sent")
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(18):
         as_alice.get("/")
     for index in range(12):
         other = Phone.objects.create(
@@ -352,7 +383,7 @@ def test_home_costs_the_same_whatever_there_is(
             workspace=workspace, peer=last.peer, phone=other, last=last, last_at=NOW, unread=1
         )
 
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(19):
         as_alice.get("/")
 
 

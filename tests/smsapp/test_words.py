@@ -137,6 +137,12 @@ def test_a_phones_chip_says_its_worst_news(phone: Phone, slow: bool, word: str) 
     assert f">{word}<" in drawn("{% phone_chip phone slow %}", phone=phone, slow=slow)
 
 
+def test_a_phone_that_is_used_up_is_not_called_ready() -> None:
+    full = drawn("{% phone_chip phone slow rests full %}", phone=Phone(type="simulator"), full=True)
+
+    assert ">Limit reached<" in full
+
+
 @pytest.mark.parametrize(
     ("number", "shown"),
     [
