@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import BooleanField, F, Q, QuerySet
+from django.db.models import BooleanField, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
-from accounts.models import Workspace
+from accounts.models import User, Workspace
 from campaigns.models import Approval, Campaign, Recurrence, State, Tag
 from campaigns.recurring import without_patterns
 from lib.words import fold
@@ -85,6 +85,22 @@ def asked(workspace: Workspace, most: int) -> list[Approval]:
         "campaign__text", "campaign__numbers", "campaign__without_numbers", "campaign__plan"
     )
     return list(found.order_by("pk")[:most])
+
+
+def returned(workspace: Workspace, person: User, most: int) -> list[Approval]:
+    """Give the requests of `person` that were sent back and not made again, newest first. One query."""
+    later = Approval.objects.filter(campaign=OuterRef("campaign"), pk__gt=OuterRef("pk"))
+    mine = Approval.objects.filter(
+        ~Exists(later),
+        asked_by=person,
+        answer=Approval.Answer.RETURNED,
+        campaign__workspace=workspace,
+        campaign__state=State.DRAFT,
+    )
+    found = mine.select_related("campaign", "answered_by").defer(
+        "campaign__text", "campaign__numbers", "campaign__without_numbers", "campaign__plan"
+    )
+    return list(found.order_by("-pk")[:most])
 
 
 def stopped(workspace: Workspace, most: int) -> list[Campaign]:

@@ -190,7 +190,7 @@ def duration(seconds: float) -> str:
     if seconds <= 1:
         return _("a second")
     for size, words in ((60, _("%(count)s s")), (3600, _("%(count)s min"))):
-        if seconds <= size * 2:
+        if seconds < size * 2:
             return words % {"count": -int(-seconds // (size // 60))}
     return _("%(count)s h") % {"count": -int(-seconds // 3600)}
 
@@ -237,8 +237,17 @@ def _mistakes_abroad() -> dict[str, str]:
 
 
 def doubts(reading: e164.Reading) -> list[str]:
-    """Warn of numbers that look right but are in no range we know."""
+    """Warn in one sentence of numbers that look right but are in no range we know."""
+    if not reading.doubtful:
+        return []
+    numbers = [masks.shown(number) for number in reading.doubtful]
+    if len(numbers) == 1:
+        words = _(
+            "%(number)s has the right length, but we know no such range. It is tried all the same."
+        )
+        return [words % {"number": numbers[0]}]
     words = _(
-        "%(number)s has the right length, but we know no such range. It is tried all the same."
+        "%(count)s numbers, such as %(number)s, have the right length, but we know no such range. "
+        "They are tried all the same."
     )
-    return [words % {"number": masks.shown(number)} for number in reading.doubtful[:_NAMED]]
+    return [words % {"count": number_format(len(numbers)), "number": numbers[0]}]

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db.models import Count, Max
 
 from accounts.features import Feature, is_on
-from accounts.models import Workspace
+from accounts.models import User, Workspace
 from campaigns import finding
 from campaigns.models import Approval, Campaign, Recurrence
 from lib.jobs import QueueDown
@@ -131,6 +131,7 @@ class Overview:
     planned: list[Planned]
     stopped: list[Campaign]
     asked: list[Approval]
+    returned: list[Approval]
     conversations: list[Conversation]
 
     @property
@@ -168,8 +169,13 @@ class Overview:
         return self.now + timedelta(seconds=seconds) if seconds >= 60 else None
 
 
-def overview(workspace: Workspace, now: datetime, *, may_approve: bool = False) -> Overview:
-    """Look at the workspace as it is `now`, by its own calendar; at requests for who may answer them."""
+def overview(
+    workspace: Workspace, now: datetime, *, may_approve: bool = False, asker: User | None = None
+) -> Overview:
+    """Look at the workspace as it is `now`, by its own calendar.
+
+    Requests are for who may answer them, those that were sent back for the `asker`, who must ask.
+    """
     days = _days(zone_of(workspace), now)
     counts = by_quarter(workspace, days[0][0], days[-1][1])
     by_day = [within(counts, *span) for span in days]
@@ -192,6 +198,9 @@ def overview(workspace: Workspace, now: datetime, *, may_approve: bool = False) 
         stopped=finding.stopped(workspace, _STOPPED) if is_on(Feature.CAMPAIGNS) else [],
         asked=finding.asked(workspace, _STOPPED)
         if may_approve and is_on(Feature.CAMPAIGNS)
+        else [],
+        returned=finding.returned(workspace, asker, _STOPPED)
+        if asker and is_on(Feature.CAMPAIGNS)
         else [],
         conversations=_conversations(workspace),
     )

@@ -26,8 +26,12 @@ logger = logging.getLogger(__name__)
 @member
 @require_GET
 def home(request: MemberRequest) -> HttpResponse:
-    may_approve = request.membership.may_manage
-    shown = overview(request.workspace, timezone.now(), may_approve=may_approve)
+    shown = overview(
+        request.workspace,
+        timezone.now(),
+        may_approve=request.membership.may_manage,
+        asker=request.user if request.membership.must_ask else None,
+    )
     peers = [talk.peer for talk in shown.conversations]
     peers += [planned.first.peer for planned in shown.planned if planned.first]
     known = names(request.workspace.pk, peers)

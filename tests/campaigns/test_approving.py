@@ -265,6 +265,22 @@ def test_it_comes_back_with_a_remark(asked: Draft, as_alice: Client, as_bob: Cli
     assert "Which Monday?" in written
 
 
+def test_what_came_back_is_on_the_home_of_who_asked_until_they_ask_again(
+    asked: Draft, as_alice: Client, as_bob: Client, bob: User
+) -> None:
+    campaign = asked()
+    post(as_alice, "campaign_return", campaign, remark="Say where")
+
+    assert "Flu was sent back" in page(as_bob, "home")
+    assert "Say where" in page(as_bob, "home")
+    assert "was sent back" not in page(as_alice, "home")
+
+    check(as_bob, campaign)
+    post(as_bob, "campaign_ask", campaign)
+
+    assert "was sent back" not in page(as_bob, "home")
+
+
 def test_an_approver_may_take_it_over(asked: Draft, as_alice: Client, alice: User) -> None:
     campaign = asked()
 
