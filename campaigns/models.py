@@ -233,6 +233,11 @@ class Campaign(models.Model):
         return hasattr(self, "repeats")
 
     @property
+    def was_scheduled(self) -> bool:
+        """Say whether it waited for its time before somebody made a draft of it, to change it."""
+        return self.state == State.DRAFT and bool(self.started_by_id and self.send_at)
+
+    @property
     def priority(self) -> Priority:
         """Say what its messages overtake: nothing, unless it is urgent."""
         return Priority.URGENT if self.urgent else Priority.BULK

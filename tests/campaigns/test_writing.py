@@ -207,6 +207,8 @@ def test_what_waits_for_its_time_is_a_draft_while_it_is_changed(
     assert not_yet.status_code == 422
     assert kept != "Half a"
     assert waiting.state == State.DRAFT
+    assert "It was scheduled" in as_bob.get(reverse("campaign_write", args=[waiting.pk])).text
+    assert "no longer scheduled" in as_bob.get(reverse("campaigns")).text
 
 
 # ---- Preview ------------------------------------------------------------------------------------
