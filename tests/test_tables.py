@@ -43,6 +43,13 @@ def test_every_table_is_listed(model: type[models.Model], as_root: Client, messa
     assert as_root.get(place(model, "changelist")).status_code == 200
 
 
+def test_tables_have_the_names_of_the_code(as_root: Client) -> None:
+    page = as_root.get(reverse("admin:index")).text
+
+    assert ">QuietHours<" in page
+    assert "hourss" not in page
+
+
 def test_nothing_that_people_wrote_is_shown(as_root: Client, message: Message, phone) -> None:
     contact = Contact.objects.get()
     pages = [
