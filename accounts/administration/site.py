@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from smtplib import SMTPAuthenticationError
 from typing import Any
 
 from django import forms
@@ -204,6 +205,8 @@ def mail_try(request: PersonRequest) -> HttpResponse:
         except OSError as error:
             logger.warning("The mail server refused a mail: %s", type(error).__name__)
             words = _("The mail server did not take it: %(words)s")
+            if isinstance(error, SMTPAuthenticationError):
+                words = _("The mail server refused the user or the password: %(words)s")
             form.add_error(None, words % {"words": mailing.words_of(error)})
         else:
             keep(form.server)

@@ -202,7 +202,7 @@ def test_a_mail_server_that_refuses_is_not_kept_and_its_words_are_shown(
     answer = as_root.post("/administration/site/mail/", typed)
 
     assert answer.status_code == 422
-    assert "535" in answer.content.decode()
+    assert "The mail server refused the user or the password: 535" in answer.content.decode()
     assert not Site.objects.exists()
 
 
