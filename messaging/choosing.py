@@ -31,6 +31,7 @@ class Choice:
     `off` is why it cannot be chosen, `warning` what to know when it is. `lacks` are the needs
     (carrying.NEEDS) it cannot serve, each with its few words: the browser greys it by them.
     `price` is that of a segment to a mobile of the workspace's country, "" where it is not known.
+    `is_full`: nothing leaves by it now, because of a limit.
     """
 
     phone: Phone
@@ -39,6 +40,7 @@ class Choice:
     warning: str = ""
     lacks: tuple[tuple[str, str], ...] = ()
     price: str = ""
+    is_full: bool = False
     icon = ""
 
     @property
@@ -90,6 +92,7 @@ def routes(workspace: Workspace, permit: Permit | None = None) -> list[Choice | 
     if len(sending) < 2:
         return [*phones]
     by_id = {line.phone.pk: line.phone for line in sending}
+    full = {line.phone.pk for line in sending if line.is_full}
     pools = workspace.pools.prefetch_related("places")
     only = permit.phones if permit else None
     groups = [
@@ -97,16 +100,17 @@ def routes(workspace: Workspace, permit: Permit | None = None) -> list[Choice | 
             Route(pool=pool, only=only),
             f"g{pool.pk}",
             [by_id[place.phone_id] for place in pool.places.all() if place.phone_id in by_id],
+            full,
         )
         for pool in pools
         if only is None or not only.isdisjoint(place.phone_id for place in pool.places.all())
     ]
     real = [phone for phone in by_id.values() if not phone.kind.pretends]
-    anything = [_several(Route(only=only), ANY, real)] if len(real) > 1 else []
+    anything = [_several(Route(only=only), ANY, real, full)] if len(real) > 1 else []
     return [*phones, *groups, *anything]
 
 
-def _several(route: Route, value: str, phones: list[Phone]) -> Several:
+def _several(route: Route, value: str, phones: list[Phone], full: set[int]) -> Several:
     if not phones:
         return Several(route, value, _("no phone that sends is in it"), off=_("cannot send"))
     if route.is_any:
@@ -116,6 +120,8 @@ def _several(route: Route, value: str, phones: list[Phone]) -> Several:
     warning = ""
     if all(phone.is_paused for phone in phones):
         warning = _("all are paused; messages wait until somebody starts one")
+    elif all(phone.is_paused or phone.pk in full for phone in phones):
+        warning = _("all have reached their limits, or are paused; messages wait")
     # Pictures go as links where no phone sends them.
     missing = set.intersection(*(set(carrying.lacks(phone)) for phone in phones)) - {"mms_out"}
     lacks = tuple((need, carrying.short(need)) for need in carrying.NEEDS if need in missing)
@@ -178,7 +184,8 @@ def _choice(phone: Phone, others: bool, left: list[Standing]) -> Choice:
     elif left:
         about = f"{about} · {left_words(left[0])}"
     lacks = tuple((need, carrying.short(need)) for need in carrying.lacks(phone))
-    return Choice(phone=phone, about=about, off=off, warning=warning, lacks=lacks)
+    is_full = bool(left) and left[0].is_full
+    return Choice(phone, about, off=off, warning=warning, lacks=lacks, is_full=is_full)
 
 
 def _can_send(phone: Phone) -> bool:

@@ -26,7 +26,10 @@ def left_words(standing: Standing) -> str:
         ),
     }[Unit(standing.limit.unit)]
     told = words % {"count": number_format(left), "when": _when(standing.limit.period)}
-    return f"{told}; {until_words(standing)}" if standing.until else told
+    if not standing.until:
+        return told
+    # Translators: “0 messages left today; it goes on Sunday 22 November, 00:00”
+    return _("%(left)s; %(until)s") % {"left": told, "until": until_words(standing)}
 
 
 def until_words(standing: Standing) -> str:

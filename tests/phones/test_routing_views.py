@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User, Workspace
@@ -14,7 +15,7 @@ from messaging import composing
 from messaging.models import Message
 from messaging.routing import Route
 from phones import quotas
-from phones.models import Limit, Phone, Pool, PoolPhone, Watch
+from phones.models import Limit, Phone, Pool, PoolPhone, Usage, Watch
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +40,21 @@ def typed(*phones: Phone, **changes: str) -> dict[str, str]:
 
 
 # ---- Groups -------------------------------------------------------------------------------------
+
+
+def test_a_group_whose_phones_are_used_up_says_so(
+    as_alice: Client, phone: Phone, other: Phone, pool: Pool
+) -> None:
+    at = quotas.quarter(timezone.now())
+    for one in (phone, other):
+        quotas.set_limit(one, period="24h", unit="messages", amount=1, spill=True)
+        Usage.objects.create(phone=one, at=at, messages=1)
+
+    assert "all have reached their limits" in as_alice.get(reverse("compose")).text
+
+    Usage.objects.filter(phone=other).delete()
+
+    assert "all have reached their limits" not in as_alice.get(reverse("compose")).text
 
 
 def test_a_group_is_made_shown_and_changed(
