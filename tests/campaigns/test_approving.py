@@ -385,6 +385,20 @@ def test_the_limits_of_whoever_asked_hold_and_not_those_of_who_approves(
 # ---- Messages and replies -----------------------------------------------------------------------
 
 
+def test_who_must_ask_is_never_offered_to_send_a_message(
+    as_bob: Client, as_alice: Client, line: Phone
+) -> None:
+    said = {"to": number(1), "text": "Come on Monday", "phone": line.pk, "when": "now"}
+
+    asking, sending = (
+        client.post(reverse("compose_preview"), said, headers={"HX-Request": "true"}).text
+        for client in (as_bob, as_alice)
+    )
+
+    assert "Send to 1 person" not in asking
+    assert "Send to 1 person" in sending
+
+
 def test_a_message_becomes_a_request_once(as_bob: Client, line: Phone) -> None:
     at = timezone.localtime(timezone=PARIS) + timedelta(days=1)
     said = {
