@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.models import Workspace
 from contacts import keeping, services
 from contacts.models import Contact, Group
+from lib import e164
 from messaging import planning
 from messaging.models import Conversation, Direction, Message, Status
 from phones.models import Phone
@@ -121,3 +122,20 @@ def test_lists_show_names_and_find_them(
         shown = as_bob.get(page).content.decode()
         assert "Nadia" in shown, page
     assert "Nadia" not in as_bob.get("/inbox/?q=omar").content.decode()
+
+
+def test_many_doubtful_numbers_are_one_sentence() -> None:
+    one = e164.read("+33639980001", "FR")
+    two = e164.read("+33639980001 +33639980002", "FR")
+
+    assert planning.doubts(one) == [
+        "+33 6 39 98 00 01 has the right length, but we know no such range. It is tried all the same."
+    ]
+    assert len(planning.doubts(two)) == 1
+    assert planning.doubts(two)[0].startswith("2 numbers, such as +33 6 39 98 00 01,")
+
+
+def test_two_hours_are_two_hours() -> None:
+    spoken = [planning.duration(seconds) for seconds in (119, 120, 7199, 7200)]
+
+    assert spoken == ["119 s", "2 min", "120 min", "2 h"]
