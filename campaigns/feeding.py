@@ -101,7 +101,8 @@ def feed(pk: int) -> int:
 def _note_outage(campaign: Campaign, now: datetime) -> None:
     """Note that a campaign is fed; where it was not for longer than it may be late, what has missed its time.
 
-    This site was down then. What waits because of a phone, of limits or of quiet hours is never late.
+    This site was down then. What waits because of a phone, of limits, of a quota or of quiet hours is never
+    late.
     """
     last = campaign.fed_at
     if last and now - last < _NOTED:
@@ -127,7 +128,7 @@ def _skip_missed(campaign: Campaign) -> bool:
     """Skip what is held and has missed its time, some at once; say whether that was all."""
     if campaign.missed_before is None:
         return True
-    held = Message.objects.filter(campaign=campaign, held=True, status=Status.QUEUED)
+    held = Message.objects.filter(IS_HELD, campaign=campaign)
     missed = held.filter(send_at__lt=campaign.missed_before).order_by("send_at", "id")
     for _portion in range(_MOST // _CHUNK):
         pks = list(missed.values_list("pk", flat=True)[:_CHUNK])
@@ -323,7 +324,7 @@ def _put_off(later: Mapping[int, datetime]) -> None:
 
 def _skip(pks: Sequence[int], reason: Reason, now: datetime) -> None:
     if pks:
-        Message.objects.filter(pk__in=pks, held=True, status=Status.QUEUED).update(
+        Message.objects.filter(IS_HELD, pk__in=pks).update(
             status=Status.SKIPPED, reason=reason, held=False, ended_at=now
         )
 

@@ -82,9 +82,7 @@ def keep(phone: Phone, now: datetime) -> int:
     ).exclude(priority=Priority.URGENT)
     columns = waiting.values_list("pk", "country", "peer", "send_at")
     for pk, known, peer, wanted in columns.iterator(chunk_size=2000):
-        where, leaves = known or country(peer), max(now, wanted)
-        until = quiet.allowed_at(where, leaves, peer)
-        if until > leaves and quiet.allowed_at(where, wanted, peer) == wanted:
+        if until := quiet.begun(known, peer, wanted, now):
             later[pk] = until
     pks = list(later)
     return sum(_hold(phone, pks[i : i + _BATCH], later) for i in range(0, len(pks), _BATCH))
@@ -122,6 +120,13 @@ class Quiet:
 
     def __bool__(self) -> bool:
         return any(not row.is_off for row in self._rows.values())
+
+    def begun(self, known: str, number: str, wanted: datetime, now: datetime) -> datetime | None:
+        """Give when the quiet hours end that have begun since a message was wanted; None where none have."""
+        where, leaves = known or country(number), max(now, wanted)
+        until = self.allowed_at(where, leaves, number)
+        is_quiet = until > leaves and self.allowed_at(where, wanted, number) == wanted
+        return until if is_quiet else None
 
     def allowed_at(self, country: str, at: datetime, number: str = "") -> datetime:
         """Give `at`, or the end of the quiet hours that it falls into where somebody lives.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
@@ -13,6 +15,7 @@ from django.utils import timezone
 from accounts.models import User, Workspace
 from campaigns import feeding, pacing, steering, tallying
 from campaigns.models import State
+from messaging import actions
 from messaging.models import Message, Status
 from messaging.quota import ledger, releasing
 from messaging.quota.models import Quota, QuotaEntry, QuotaUse
@@ -149,3 +152,41 @@ def test_recount_proves_quotas_and_mends_them(begin, give) -> None:
     call_command("recount", mend=True, stdout=StringIO())
 
     assert left(quota) == 2
+
+
+def test_what_is_sent_again_of_one_that_is_over_leaves_once_there_is_room(
+    begin, give, send, bob
+) -> None:
+    quota = give(3)
+    campaign = work(begin())
+    send()
+    work(campaign)
+    Message.objects.update(status=Status.UNKNOWN, ended_at=timezone.now())
+    message = messages(campaign)[0]
+    assert campaign.state == State.DONE
+    assert actions.resend(message, by=bob)
+
+    ledger.credit(quota, 1, "Fair", None)
+    releasing.release()
+    work(campaign)
+    send()
+
+    assert by_state(campaign) == {"sent": 1, "unknown": 2}
+
+
+def test_what_waits_for_a_quota_is_not_late_because_the_site_was_down(begin, give, send) -> None:
+    nine = timezone.now().replace(microsecond=0)
+    with time_machine.travel(nine, tick=False) as clock:
+        quota = give(2)
+        campaign = work(begin(send_at=nine, late=2))
+        send()
+        clock.move_to(nine + timedelta(hours=10))
+        work(campaign)
+        assert by_state(campaign) == {"sent": 2, "queued": 1}
+
+        ledger.credit(quota, 1, "Fair", None)
+        releasing.release()
+        work(campaign)
+        send()
+
+    assert by_state(campaign) == {"sent": 3}

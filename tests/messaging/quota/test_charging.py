@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import threading
 import uuid
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User, Workspace
-from messaging import actions
+from messaging import actions, sending
 from messaging.composing import CannotSend
-from messaging.models import Attempt, Message, Priority, Status
+from messaging.models import Attempt, Message, Priority, QuietHours, Status
 from messaging.quota import ledger, releasing
 from messaging.quota.models import Quota, QuotaEntry, QuotaUse
 from messaging.timeline import steps
@@ -219,6 +221,31 @@ def test_without_its_quota_what_waits_leaves_uncharged(write, give, send) -> Non
 
     message.refresh_from_db()
     assert (message.status, message.quota_period) == ("sent", None)
+
+
+def test_what_a_renewal_lets_go_at_night_waits_for_the_morning(
+    write, give, line, workspace
+) -> None:
+    quota = give(1)
+    QuietHours.objects.create(
+        workspace=workspace, country="", begins=time(21), ends=time(8), days=list(range(7))
+    )
+    paris = ZoneInfo("Europe/Paris")
+    with time_machine.travel(datetime(2026, 11, 20, 15, tzinfo=paris), tick=False) as clock:
+        write(number(9))
+        (normal,) = write(number(1))
+        (urgent,) = write(number(2), priority=Priority.URGENT)
+        clock.move_to(datetime(2026, 12, 1, 0, 0, 5, tzinfo=paris))
+        sending.claim(line, uuid.uuid4(), 5)  # quiet hours are looked at once a minute
+        ledger.credit(quota, 5, "Fair", None)
+
+        releasing.release()
+
+        normal.refresh_from_db()
+        assert list(sending.due(line)) == [urgent]
+        morning = datetime(2026, 12, 1, 8, tzinfo=paris)
+        assert (normal.send_at, normal.not_before) == (morning, morning)
+        assert normal.trail.filter(kind=Attempt.Kind.QUIET, next_at=morning).exists()
 
 
 def test_without_a_quota_writing_asks_for_one_once(write) -> None:
