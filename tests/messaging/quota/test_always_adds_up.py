@@ -80,6 +80,7 @@ class World:
         ]
         # Reports that come late may tell that more left than was granted.
         self.has_late_news = False
+        self.gone: list[Message] = []
 
     def do(self, what: str, how: int) -> None:
         if what.startswith("write"):
@@ -153,7 +154,8 @@ class World:
         )
         self.has_late_news |= what == "delivered"
         if after is None:
-            # As a workspace that goes: what is gone counts nowhere.
+            # What is kept no more goes on counting.
+            self.gone += list(some)
             some.delete()
         else:
             some.update(**after)
@@ -170,7 +172,7 @@ class World:
                 account = charging.Account(balance)
                 taken = sum(
                     account.price(message.segments)
-                    for message in messages
+                    for message in [*messages, *self.gone]
                     if counts(message)
                     and balance.period.pk in (message.quota_period, message.person_quota_period)
                 )

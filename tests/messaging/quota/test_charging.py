@@ -15,10 +15,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User, Workspace
-from messaging import actions, sending
+from messaging import actions, forgetting, sending
 from messaging.composing import CannotSend
 from messaging.models import Attempt, Message, Priority, QuietHours, Status
 from messaging.quota import ledger, releasing
+from messaging.quota.counting import QUOTA_USES
 from messaging.quota.models import Quota, QuotaEntry, QuotaUse
 from messaging.timeline import steps
 from phones.base import BadNumber, OutcomeUnknown, Reason
@@ -343,3 +344,15 @@ def test_those_who_come_at_once_after_its_end_renew_a_quota_once(write, give, li
     assert quota.periods.count() == 2
     assert QuotaEntry.objects.filter(kind="granted").count() == 2
     assert left(quota) == 1
+
+
+@pytest.mark.database
+def test_what_is_kept_no_more_stays_used(write, give, send, bob) -> None:
+    shared, own = give(10), give(5, bob)
+    messages = write(number(1), number(2), text=LONG)
+    send()
+
+    forgetting.delete([messages[0].pk])
+
+    assert (left(shared), left(own)) == (6, 1)
+    assert QUOTA_USES.differing() == []
