@@ -24,7 +24,7 @@ from messaging.connected import rouse
 from messaging.conversations import note_written
 from messaging.explaining import explain
 from messaging.models import Attempt, Message, Priority, Status
-from messaging.permitting import NotPermitted
+from messaging.permitting import NotPermitted, Permit
 from messaging.quota import charging
 from messaging.routing import Route
 from phones.base import Reason
@@ -137,10 +137,9 @@ def send_now(message: Message, *, by: User) -> bool:
         return False
     if message.campaign and message.campaign.state == "cancelled":
         raise CannotSend(_("Its campaign was cancelled, so it does not leave any more."))
-    if opted_out(message.workspace, [message.peer]):
-        raise CannotSend(_("This person asked for no more messages."))
-    phone, now = _phone_now(message) if message.held else message.phone, timezone.now()
+    phone = _phone_now(message, by) if message.held else message.phone
     _check(message, phone, by)
+    now = timezone.now()
     change: dict[str, Any] = {
         "held": False, "priority": Priority.URGENT, "send_at": now, "not_before": now,
     }  # fmt: skip
@@ -160,10 +159,12 @@ def send_now(message: Message, *, by: User) -> bool:
     return True
 
 
-def _phone_now(message: Message) -> Phone:
-    """Choose the phone of a message that its campaign holds. Raises CannotSend."""
+def _phone_now(message: Message, by: User) -> Phone:
+    """Choose the phone of a message that its campaign holds, among those of `by`. Raises CannotSend."""
     is_one = not (message.any_phone or message.pool)
-    route = Route(message.phone) if is_one else Route(pool=message.pool)
+    route = Route(message.phone)
+    if not is_one:
+        route = _permit(message, by).narrowed(Route(pool=message.pool))
     found = routing.candidates(message.workspace, route)
     load = load_of(message)
     if load.picture and routing.links(found):
@@ -178,9 +179,18 @@ def _phone_now(message: Message) -> Phone:
 
 
 def _check(message: Message, phone: Phone, by: User) -> None:
-    """Raise CannotSend where somebody may not send this message, or not by this phone."""
+    """Raise CannotSend where somebody may not send this message, or not by this phone, or nobody may."""
     try:
-        permitting.of(message.workspace, by).check(Route(phone), [message.peer])
+        _permit(message, by).check(Route(phone), [message.peer])
+    except NotPermitted as refusal:
+        raise CannotSend(str(refusal)) from refusal
+    if opted_out(message.workspace, [message.peer]):
+        raise CannotSend(_("This person asked for no more messages."))
+
+
+def _permit(message: Message, by: User) -> Permit:
+    try:
+        return permitting.of(message.workspace, by)
     except NotPermitted as refusal:
         raise CannotSend(str(refusal)) from refusal
 
@@ -223,7 +233,9 @@ def _charged(message: Message) -> dict[str, Any]:
         # Whatever it waits for, it goes on doing so.
         return {"reason": message.reason}
     charged = charging.charge_again([message])[0]
-    if charged.is_skipped:
+    is_over = message.campaign is not None and message.campaign.state == "cancelled"
+    # What waits in a cancelled campaign is cancelled with it.
+    if charged.is_skipped or (charged.waits and is_over):
         raise CannotSend(explain(charged.reason))
     charging.book([message])
     return {

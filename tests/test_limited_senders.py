@@ -28,7 +28,7 @@ from campaigns.forms import version
 from campaigns.models import Campaign, Recurrence, State
 from campaigns.rhythms import Rhythm
 from contacts.models import Contact, Group
-from messaging import failing_over
+from messaging import actions, failing_over
 from messaging.models import Conversation, Direction, Message, Status
 from phones.base import Reason
 from phones.models import Phone
@@ -558,3 +558,17 @@ def test_what_recurs_reaches_only_who_is_within_the_limits(world: World) -> None
     let_it_run(recurrence)
 
     assert queued(world) == [(INSIDE, "Line")]
+
+
+def test_what_leaves_now_chooses_among_their_phones(world: World) -> None:
+    world.limit(phones=[str(world.line.pk)])
+    Phone.objects.filter(pk=world.other.pk).update(priority=1)
+    campaign = world.campaign(INSIDE, None)  # type: ignore[arg-type]
+    steering.start(campaign, world.alice)
+    expanding.run(campaign.pk)
+    (message,) = messages(campaign)
+
+    assert actions.send_now(message, by=world.bob)
+
+    message.refresh_from_db()
+    assert message.phone == world.line

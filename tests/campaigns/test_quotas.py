@@ -16,6 +16,7 @@ from accounts.models import User, Workspace
 from campaigns import feeding, pacing, steering, tallying
 from campaigns.models import State
 from messaging import actions
+from messaging.composing import CannotSend
 from messaging.models import Message, Status
 from messaging.quota import ledger, releasing
 from messaging.quota.models import Quota, QuotaEntry, QuotaUse
@@ -190,3 +191,16 @@ def test_what_waits_for_a_quota_is_not_late_because_the_site_was_down(begin, giv
         send()
 
     assert by_state(campaign) == {"sent": 3}
+
+
+def test_what_would_wait_in_a_cancelled_campaign_is_not_sent_again(begin, give, send, bob) -> None:
+    give(3)
+    campaign = work(begin())
+    send()
+    steering.cancel(campaign, bob)
+    Message.objects.update(status=Status.UNKNOWN, ended_at=timezone.now())
+
+    with pytest.raises(CannotSend, match="quota"):
+        actions.resend(messages(campaign)[0], by=bob)
+
+    assert by_state(work(campaign)) == {"unknown": 3}

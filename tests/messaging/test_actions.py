@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -97,6 +98,22 @@ def test_an_unknown_message_is_sent_again_by_hand(
     assert done
     assert (message.status, message.provider_id, message.words) == (Status.SENT, "SM2", "")
     assert message.trail.filter(kind=Attempt.Kind.RESENT, by=bob).exists()
+
+
+@pytest.mark.parametrize("door", ["resend", "move"])
+def test_who_wants_no_messages_gets_none_again(
+    write: Callable[..., list[Message]], other: Phone, bob: User, door: str
+) -> None:
+    (message,) = write()
+    put(message, Status.UNKNOWN)
+    OptOut.objects.create(workspace=message.workspace, number=message.peer, source="person")
+
+    again = {"resend": actions.resend, "move": partial(actions.move, phone=other)}[door]
+
+    with pytest.raises(CannotSend, match="no more messages"):
+        again(message, by=bob)
+
+    assert states(message) == [Status.UNKNOWN]
 
 
 @pytest.mark.parametrize("status", [*AFTER_QUEUED[:-1], Status.QUEUED, Status.CANCELLED])

@@ -10,7 +10,7 @@ import time_machine
 from django.db import connection
 from django.utils import timezone
 
-from accounts.models import Workspace
+from accounts.models import Membership, User, Workspace
 from messaging import failing_over, sending, sweeping
 from messaging.models import IS_ROUTED, Attempt, Message, Status
 from messaging.routing import Route
@@ -264,3 +264,17 @@ def test_what_is_to_move_is_found_by_an_index(write, line, pool) -> None:
 
     assert "INDEX message_routed" in failing_over._ids(found)[:10].explain()
     assert "INDEX message_routed" in tried.explain()
+
+
+def test_who_may_use_no_other_phone_is_in_nobodys_way(
+    write: Write, line: Phone, pool: Pool, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failing_over, "_BATCH", 2)
+    Membership.objects.filter(user=bob).update(limits={"phones": [str(line.pk)]})
+    staying = write(number(1), number(2), route=Route(pool=pool))
+    moving = write(number(3), route=Route(pool=pool), by=alice)
+    services.pause(line, reason=PauseReason.PERSON)
+
+    assert failing_over.move_stuck() == 1
+
+    assert phones_of(*staying, *moving) == ["Line", "Line", "Second"]
