@@ -63,8 +63,8 @@ def _move_all(those: Q) -> int:
         for some in _chunks(ids):
             done = move(some)
             moved += done
-            # Where there is no other phone for the first, there is none for the rest, unless limits of senders
-            # kept the first.
+            # Where there is no other phone for the first, there is none for the rest, unless a sender's
+            # limits kept the first.
             if some and not done and all(only is None for only, _alike in _by_phones(some)):
                 break
     return moved
