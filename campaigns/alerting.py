@@ -98,9 +98,10 @@ def _tell(campaign_id: int, states: Collection[State], subject: _Words, body: _W
 
 
 def _concerned(campaign: Campaign) -> Iterable[User]:
-    """Give whoever started or wrote it; once they are gone, owners and administrators."""
+    """Give whoever started or wrote it; once they have left, owners and administrators."""
     person = campaign.started_by or campaign.created_by
-    if person and person.is_active:
+    here = campaign.workspace.memberships.filter(user=person)
+    if person and person.is_active and here.exists():
         return [person]
     return managers(campaign.workspace)
 

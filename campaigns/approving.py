@@ -84,6 +84,7 @@ def approve(
     if has_passed(campaign) and not (now or send_at):
         raise Refused(_("Its time has passed: choose whether it leaves now or at a later time."))
     with transaction.atomic():
+        _hold(campaign)
         if now or send_at:
             campaign.send_at = send_at
             campaign.own_zone = campaign.own_zone and not now
@@ -111,6 +112,7 @@ def give_back(campaign: Campaign, by: User, remark: str) -> None:
     """Make a draft of it again, and say why it does not leave like this. Raises Refused."""
     request = _mine_to_answer(campaign, by)
     with transaction.atomic():
+        _hold(campaign)
         _answer(request, by, _Answer.RETURNED, remark=remark[:1000])
         Campaign.objects.filter(pk=campaign.pk, state=State.ASKED).update(state=State.DRAFT)
     campaign.state = State.DRAFT
@@ -123,6 +125,11 @@ def _mine_to_answer(campaign: Campaign, by: User) -> Approval:
     if request.asked_by_id == by.pk:
         raise Refused(_("You asked for this yourself: somebody else has to approve it."))
     return request
+
+
+def _hold(campaign: Campaign) -> None:
+    """Lock a campaign before its request, as who takes one back does: else the two stop each other."""
+    Campaign.objects.select_for_update(no_key=True).filter(pk=campaign.pk).first()
 
 
 def _answer(
@@ -189,6 +196,8 @@ def tell_asker(request_id: int) -> None:
     request = _request(request_id)
     person = request.asked_by if request else None
     if request is None or person is None or not person.is_active:
+        return
+    if not request.campaign.workspace.memberships.filter(user=person).exists():
         return
     with translation.override(person.language or settings.LANGUAGE_CODE):
         named = _named(request)

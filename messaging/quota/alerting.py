@@ -163,9 +163,8 @@ def _balance(pk: int) -> Balance | None:
 
 
 def _told(quota: Quota) -> Iterable[User]:
-    """Give the owners and administrators of a workspace; and the person whose quota it is."""
-    leads = Q(
-        memberships__workspace=quota.workspace, memberships__role__in=[Role.OWNER, Role.ADMIN]
-    )
-    wanted = leads | Q(pk=quota.person_id) if quota.person_id else leads
-    return User.objects.filter(wanted, is_active=True).distinct()
+    """Give the owners and administrators of a workspace; and the person whose quota it is, if still there."""
+    wanted = Q(memberships__role__in=[Role.OWNER, Role.ADMIN])
+    if quota.person_id:
+        wanted |= Q(pk=quota.person_id)
+    return User.objects.filter(wanted, memberships__workspace=quota.workspace, is_active=True)

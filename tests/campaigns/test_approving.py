@@ -187,6 +187,18 @@ def test_what_is_approved_leaves_as_it_was_asked(asked: Draft, as_alice: Client,
     assert done == ["campaign.asked", "campaign.approved"]
 
 
+def test_who_has_left_is_told_no_more(asked: Draft, as_alice: Client, bob: User) -> None:
+    campaign = asked()
+    check(as_alice, campaign)
+    Membership.objects.filter(user=bob).delete()
+    mail.outbox.clear()
+
+    post(as_alice, "campaign_approve", campaign, when="asked")
+
+    assert campaign.state == State.RUNNING
+    assert mail.outbox == []
+
+
 def test_of_two_who_answer_at_once_one_does(asked: Draft, alice: User, dora: User) -> None:
     campaign = asked()
     twins = [Campaign.objects.get(pk=campaign.pk) for _ in range(3)]

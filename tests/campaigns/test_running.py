@@ -12,7 +12,7 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
-from accounts.models import User, Workspace
+from accounts.models import Membership, User, Workspace
 from campaigns import alerting, expanding, feeding, showing, sources, steering, tallying
 from campaigns.judging import Judge
 from campaigns.models import Campaign, State
@@ -362,3 +362,15 @@ def test_what_waits_for_its_time_is_not_let_through(begin: Begin) -> None:
 
     assert feeding.feed(campaign.pk) == 0
     assert tallying.figures_of(campaign).of(Status.QUEUED) == 3
+
+
+def test_where_who_started_it_has_left_owners_are_told(
+    begin: Begin, alice: User, bob: User
+) -> None:
+    campaign = begin()
+    steering.pause(campaign, problem="No phone is left.")
+    Membership.objects.filter(user=bob).delete()
+
+    alerting.stopped(campaign.pk)
+
+    assert [letter.to for letter in mail.outbox] == [[alice.email]]

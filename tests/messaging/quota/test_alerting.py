@@ -12,7 +12,7 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
-from accounts.models import User, Workspace
+from accounts.models import Membership, User, Workspace
 from messaging.quota import alerting, ledger
 from messaging.quota.models import Quota
 from tests.messaging.conftest import number
@@ -84,6 +84,14 @@ def test_the_person_whose_quota_it_is_is_told_too(write, give, told, bob) -> Non
     ]  # fmt: skip
     assert "Bob Rossi has used up their quota in Les Tilleuls." in mail.outbox[0].body
     assert "None is lost." in mail.outbox[0].body
+
+
+def test_who_has_left_the_workspace_is_told_no_more(write, give, told, bob) -> None:
+    give(1, bob)
+    write(number(1), number(2))
+    Membership.objects.filter(user=bob).delete()
+
+    assert [to for to, _subject in told()] == ["alice@example.org", "dora@example.org"]
 
 
 def test_it_is_used_up_where_too_little_is_left(write, give, told) -> None:
