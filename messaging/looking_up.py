@@ -29,7 +29,7 @@ from lib.jobs import DEFAULT, awake, enqueue, stopping, wake
 from lib.vault import Unreadable
 from messaging import alerts
 from messaging.gateways import NO_NUMBER
-from messaging.models import Attempt, LookUp, Message, Status
+from messaging.models import OVER_QUOTA, Attempt, LookUp, Message, Status
 from messaging.outcomes import TRIES, backoff
 from messaging.sending import pump
 from phones import services
@@ -146,6 +146,7 @@ def _waiting() -> QuerySet[Message]:
     busy = asked.exclude(asked_at=None, again_at__lte=now)
     late = asked.filter(asked_at__lt=now - timedelta(seconds=_LEASE))
     due = Message.objects.filter(status=Status.QUEUED, not_before__lte=now)
+    due = due.exclude(reason__in=OVER_QUOTA)
     return due.filter(~Exists(known), ~Exists(busy) | Exists(late))
 
 

@@ -173,6 +173,7 @@ def _behind(message: Message, now: datetime) -> Step | None:
     """An earlier message to the same number is under way (see sending.due)."""
     earlier = Message.objects.filter(
         Q(status=Status.SENDING) | Q(status=Status.QUEUED, send_at__lte=now),
+        held=False,
         phone=message.phone_id,
         peer=message.peer,
         id__lt=message.pk,
@@ -191,7 +192,7 @@ def _its_turn(message: Message, now: datetime) -> Step:
         priority=message.priority, not_before__lte=message.not_before, id__lt=message.pk
     )
     ahead = Message.objects.filter(
-        first, phone=message.phone_id, status=Status.QUEUED, not_before__lte=now
+        first, phone=message.phone_id, status=Status.QUEUED, held=False, not_before__lte=now
     )[:_MOST].count()
     if not ahead:
         if now - message.not_before > timedelta(seconds=30):

@@ -15,13 +15,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User, Workspace
-from messaging import actions, forgetting, sending
+from messaging import actions, forgetting, looking_up, sending
 from messaging.composing import CannotSend
 from messaging.models import Attempt, Message, Priority, QuietHours, Status
 from messaging.quota import ledger, releasing
 from messaging.quota.counting import QUOTA_USES
 from messaging.quota.models import Quota, QuotaEntry, QuotaUse
 from messaging.timeline import steps
+from messaging.waiting import why_waiting
 from phones.base import BadNumber, OutcomeUnknown, Reason
 from phones.models import Phone
 from tests.messaging.conftest import number
@@ -70,6 +71,23 @@ def test_what_does_not_fit_waits_with_the_reason_and_shorter_ones_leave(write, g
     assert long[1].reason == Reason.QUOTA
     assert "Held until the quota has room" in [s.title for s in steps(long[1], long[1].trail.all())]
     assert short.pk
+
+
+def test_what_waits_for_a_quota_is_not_what_others_wait_for(write, give) -> None:
+    give(1)
+    write(number(1), text=LONG)
+    (short,) = write(number(1))
+
+    said = why_waiting(short, timezone.now())
+
+    assert (said.title, said.text) == ("Waits for its turn", "It is next.")
+
+
+def test_the_carrier_of_what_waits_for_a_quota_is_not_asked_for(write, give, line) -> None:
+    give(1)
+    write(number(1), number(2))
+
+    assert looking_up._numbers(line) == [number(1)]
 
 
 def test_what_does_not_fit_is_left_out_where_that_was_chosen(write, give) -> None:
