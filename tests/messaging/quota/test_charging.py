@@ -73,6 +73,7 @@ def test_what_does_not_fit_waits_with_the_reason_and_shorter_ones_leave(write, g
     assert short.pk
 
 
+@pytest.mark.database
 def test_what_waits_for_a_quota_is_not_what_others_wait_for(write, give) -> None:
     give(1)
     write(number(1), text=LONG)
@@ -242,6 +243,7 @@ def test_without_its_quota_what_waits_leaves_uncharged(write, give, send) -> Non
     assert (message.status, message.quota_period) == ("sent", None)
 
 
+@pytest.mark.database
 def test_what_a_renewal_lets_go_at_night_waits_for_the_morning(
     write, give, line, workspace
 ) -> None:
