@@ -65,17 +65,20 @@ class Counters:
             kept = there.introspection.get_table_description(cursor, self.kept._meta.db_table)
             if {*self._columns, *self.sums} - {column.name for column in kept}:
                 return
+            if not is_postgresql:
+                self._put_together(cursor)
             for sql in self._postgresql() if is_postgresql else self._sqlite():
                 cursor.execute(sql)
             if fill and not self.kept._default_manager.using(using).exists():
                 cursor.execute(self._fill(is_postgresql))
 
     def remove(self, using: str) -> None:
-        """Take the triggers off, to write rows that are counted already."""
+        """Take off what `install` hung on, to write rows that are counted already, by any database."""
         on = f" ON {self.counted._meta.db_table}" if connections[using].vendor != "sqlite" else ""
         with connections[using].cursor() as cursor:
             for event in _EVENTS:
                 cursor.execute(f"DROP TRIGGER IF EXISTS {self.name}_{event}{on}")
+            cursor.execute(f"DROP INDEX IF EXISTS {self.name}_in_place")
 
     def _fill(self, is_postgresql: bool) -> str:
         """Give SQL that counts all rows at once."""
@@ -92,6 +95,21 @@ class Counters:
             f"SELECT {columns}, {sums}, {'false' if is_postgresql else 0} "
             f"FROM ({counted}) AS counted GROUP BY {columns}"
         )
+
+    def _put_together(self, cursor: Any) -> None:
+        """Make one row of each that PostgreSQL kept in several, where they came from there."""
+        kept, columns = self.kept._meta.db_table, ", ".join(self._columns)
+        several = f"SELECT 1 FROM {kept} GROUP BY {columns} HAVING count(*) > 1 LIMIT 1"  # noqa: S608
+        if not cursor.execute(several).fetchone():
+            return
+        names = f"{columns}, {', '.join(self.sums)}"
+        sums = ", ".join(f"sum({name}) AS {name}" for name in self.sums)
+        cursor.execute(
+            f"CREATE TEMP TABLE put_together AS SELECT {columns}, {sums} FROM {kept} GROUP BY {columns}"  # noqa: S608
+        )
+        cursor.execute(f"DELETE FROM {kept}")  # noqa: S608
+        cursor.execute(f"INSERT INTO {kept} ({names}, fresh) SELECT {names}, 0 FROM put_together")  # noqa: S608
+        cursor.execute("DROP TABLE put_together")
 
     @property
     def _columns(self) -> list[str]:

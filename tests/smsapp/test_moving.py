@@ -12,13 +12,23 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
-from django.db import connection, connections
+from django.db import IntegrityError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from accounts.models import User, Workspace
 from contacts.models import Contact, Group
-from messaging.models import Attempt, Direction, IncomingPart, Message, PartSet, Report, Status
+from messaging.activity import ACTIVITY
+from messaging.models import (
+    Activity,
+    Attempt,
+    Direction,
+    IncomingPart,
+    Message,
+    PartSet,
+    Report,
+    Status,
+)
 from phones.models import Phone
 from smsapp import moving
 from tests.peers.postgres import start_postgres
@@ -126,6 +136,25 @@ def test_a_row_that_differs_undoes_all(
         call_command("move_database", to=elsewhere)
 
     assert not User.objects.using(moving.THERE).exists()
+
+
+def test_counts_that_postgresql_keeps_in_several_rows_are_one_on_sqlite(
+    site: None, elsewhere: str
+) -> None:
+    (row,) = Activity.objects.values("workspace_id", "at", "status", "phone", "person", "currency")
+    ACTIVITY.remove("default")
+    try:
+        for amount in (3, -1):
+            Activity.objects.create(**row, amount=amount, segments=0, cost=0, estimate=0)
+
+        call_command("move_database", to=elsewhere)
+
+        there = Activity.objects.using(moving.THERE)
+        assert list(there.values_list("amount", flat=True)) == [3]
+        with pytest.raises(IntegrityError):
+            there.create(**row, amount=1, segments=0, cost=0, estimate=0)
+    finally:
+        ACTIVITY.install()
 
 
 @pytest.mark.parametrize("to", ["nowhere", "postgres://", "redis://x/y"])
