@@ -59,9 +59,9 @@ def _files(messages: Collection[int]) -> list[Media]:
 
 
 def _shorten(conversation: Conversation) -> None:
-    mine = Message.objects.filter(
-        workspace=conversation.workspace_id, peer=conversation.peer
-    ).order_by("-id")
+    # What a campaign never let go is no news of a conversation.
+    mine = Message.objects.filter(workspace=conversation.workspace_id, peer=conversation.peer)
+    mine = mine.exclude(campaign__isnull=False, claimed_at=None).order_by("-id")
     same = Conversation.objects.filter(pk=conversation.pk, last=None)
     newest = mine.values("pk", "created_at").first()
     if newest:

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts import site
 from accounts.models import Site, Workspace
+from campaigns.models import Campaign
 from messaging import media, receiving, retention
 from messaging.activity import ACTIVITY
 from messaging.conversations import note_incoming
@@ -249,6 +250,8 @@ def test_a_conversation_ends_with_what_is_left_or_goes(phone: Phone) -> None:
     for who, days in ((1, 32), (2, 32), (2, 31)):
         note_incoming(old(phone, days, Status.RECEIVED, peer=number(who)))
     reply = old(phone, 33, Status.QUEUED, peer=number(2))
+    campaign = Campaign.objects.create(workspace=phone.workspace, text="Hi", time_zone="UTC")
+    old(phone, 20, Status.QUEUED, peer=number(2), campaign=campaign, held=True)
 
     keep()
 
