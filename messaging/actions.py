@@ -50,7 +50,8 @@ _FRESH = {
 
 def cancel(messages: QuerySet[Message], *, by: User) -> int:
     """Cancel those that still wait; give how many."""
-    change = {"status": Status.CANCELLED}
+    # What waited for a quota was not cancelled for want of one.
+    change = {"status": Status.CANCELLED, "reason": Reason.NONE}
     cancelled = _end(messages, Status.QUEUED, change, kind=Attempt.Kind.CANCELLED, by=by)
     logger.info("Person %s cancelled %s messages.", by.pk, cancelled)
     return cancelled

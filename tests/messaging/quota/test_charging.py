@@ -288,6 +288,8 @@ def test_a_waiting_message_can_be_cancelled_and_costs_nothing(write, give, bob) 
     assert left(quota) == 0
     assert releasing.release() == 0
     assert Attempt.objects.filter(message=message, kind="cancelled").exists()
+    message.refresh_from_db()
+    assert (message.status, message.reason) == ("cancelled", "")
 
 
 @pytest.mark.database
