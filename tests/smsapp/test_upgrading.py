@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import AppConfig
 from django.apps import apps as today
 from django.apps.registry import Apps
 from django.core.management import call_command
@@ -45,6 +46,12 @@ Row = dict[str, Any]
 
 
 @pytest.fixture
+def of_models(db: None) -> set[str]:
+    """Give the schema that all other tests have: made from the models, without migrations."""
+    return schema()
+
+
+@pytest.fixture
 def another_database(db: None, tmp_path: Path, settings: Any) -> Iterator[None]:
     """Let this test have an empty database of its own."""
     settings.MIGRATION_MODULES = {}  # tests do without them otherwise
@@ -66,7 +73,9 @@ def another_database(db: None, tmp_path: Path, settings: Any) -> Iterator[None]:
                 cursor.execute(f"DROP DATABASE {other} WITH (FORCE)")
 
 
-def test_a_site_of_the_release_before_goes_on_with_all_it_had(another_database: None) -> None:
+def test_a_site_of_the_release_before_goes_on_with_all_it_had(
+    of_models: set[str], another_database: None
+) -> None:
     old = built_before()
     fill(old)
     before = {model._meta.db_table: rows_of(model) for model in tables(old)}
@@ -75,6 +84,7 @@ def test_a_site_of_the_release_before_goes_on_with_all_it_had(another_database: 
     call_command("migrate", interactive=False, verbosity=0)
 
     assert lost(before) == []
+    assert schema() == of_models
     for workspace in Workspace.objects.all():
         assert ACTIVITY.agree(workspace.pk)
     call_command("recount")
@@ -136,11 +146,36 @@ def test_machines_that_are_upgraded_together_migrate_one_after_the_other(
 def built_before() -> Apps:
     """Make the tables of the release before, and of what it stands on; give its models."""
     executor = MigrationExecutor(connection)
-    ours = {config.label for config in today.get_app_configs() if Path(config.path).parent == ROOT}
+    ours = {config.label for config in today.get_app_configs() if is_ours(config)}
     leaves = executor.loader.graph.leaf_nodes()
     ends = previous({app: name for app, name in leaves if app in ours})
     others = [leaf for leaf in leaves if leaf[0] not in ours]
     return executor.migrate([*ends.items(), *others]).apps
+
+
+def schema() -> set[str]:
+    """Give what PostgreSQL knows of our tables: columns, indexes, constraints, triggers; else nothing."""
+    if not ON_POSTGRESQL:
+        return set()
+    ours = {model._meta.db_table for model in tables(today) if is_ours(model._meta.app_config)}
+    with connection.cursor() as cursor:
+        cursor.execute(SCHEMA)
+        return {f"{table}: {what}" for table, what in cursor.fetchall() if table in ours}
+
+
+SCHEMA = """
+SELECT table_name, concat_ws(' ', column_name, data_type, character_maximum_length, is_nullable,
+                             column_default, is_identity, generation_expression)
+FROM information_schema.columns WHERE table_schema = 'public'
+UNION SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public'
+UNION SELECT conrelid::regclass::text, conname || ' ' || pg_get_constraintdef(oid)
+FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+UNION SELECT tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+"""
+
+
+def is_ours(app: AppConfig) -> bool:
+    return Path(app.path).parent == ROOT
 
 
 def tables(apps: Apps) -> list[type[models.Model]]:
