@@ -53,6 +53,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("smsapp")
 
 PASSWORD = "correct horse battery"
+MAIN_PATH = "test_main_path"
 
 
 def person(email: str, name: str) -> User:
@@ -73,18 +74,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def put_first_what_takes_longest(items: list[pytest.Item]) -> None:
-    """Begin the first half with the browser and the second with the peers.
+    """Begin with the browser, and the share of a later worker with PostgreSQL and the other peers.
 
-    Two workers begin there (`--dist worksteal`), so that only one of them starts Chromium or Kannel,
-    and neither is left alone with something long at the end.
+    Each worker begins with an equal share (`--dist worksteal`), so that only one of them starts Chromium,
+    Jasmin or Kannel, and none is left alone with something long at the end. The tests of one site that
+    begins empty keep their order.
     """
     browser = [item for item in items if item.get_closest_marker("browser")]
     peers = [item for item in items if item.get_closest_marker("peer") and item not in browser]
-    peers.sort(key=lambda item: "flows" not in item.path.parts)
+    browser.sort(key=lambda item: item.location[1] or 0 if item.path.stem == MAIN_PATH else 10_000)
+    peers.sort(key=weight)
     long = {*browser, *peers}
     rest = [item for item in items if item not in long]
-    half = max(len(items) // 2 - len(browser), 0)
-    items[:] = [*browser, *rest[:half], *peers, *rest[half:]]
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    before = max(len(items) * (workers // 2) // workers - len(browser), 0)
+    items[:] = [*browser, *rest[:before], *peers, *rest[before:]]
+
+
+def weight(item: pytest.Item) -> tuple[bool, ...]:
+    """Give the order of peers: what waits longest, then those that share one Jasmin, then whole ways."""
+    shares_jasmin = "jasmin_and_smsc" in getattr(item, "fixturenames", ())
+    return item.path.stem != "test_postgres", not shares_jasmin, "flows" not in item.path.parts
 
 
 def pytest_collection_finish() -> None:

