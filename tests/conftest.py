@@ -43,10 +43,10 @@ ON_POSTGRESQL = connection.vendor == "postgresql"
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 # Generated cases may take their time: a busy machine is no mistake of ours. PostgreSQL, where
-# one takes three times as long, gets a fifth: what depends on the database shows in any of them.
+# one takes three times as long, gets a third: what depends on the database shows in any of them.
 hypothesis.settings.register_profile(
     "smsapp",
-    max_examples=10 if ON_POSTGRESQL else 50,
+    max_examples=10 if ON_POSTGRESQL else 30,
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )

@@ -327,6 +327,7 @@ def test_an_administrator_of_the_site_needs_no_workspace(things) -> None:
     assert [n for n, answer in seen.items() if "private" not in answer["Cache-Control"]] == []
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_an_owner_enters_everywhere_and_no_proxy_keeps_it(things, as_alice) -> None:
     seen = {name: as_alice.get(address(name, things)) for name in BEHIND}
 

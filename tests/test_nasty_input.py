@@ -332,6 +332,7 @@ def test_an_odd_file_breaks_no_form(as_alice: Client, phone: Phone) -> None:
         assert as_alice.post("/contacts/imports/add/", {"file": people}).status_code < 500, name
 
 
+@pytest.mark.usefixtures("unrendered")  # whole forms show it, above
 @pytest.mark.parametrize("text", NASTY)
 def test_no_rule_breaks_its_reader(text: str, as_alice: Client) -> None:
     for rule in (text, f'name = "{text}"', f"level > {text}", f"({text}"):

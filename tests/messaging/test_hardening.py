@@ -563,7 +563,7 @@ def test_news_of_the_first_copy_keeps_a_second_one_from_leaving_by_itself(
 
 @pytest.mark.database
 @hypothesis_settings(
-    max_examples=60 if connection.vendor == "sqlite" else 10,
+    max_examples=30 if connection.vendor == "sqlite" else 10,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -52,7 +52,7 @@ def pass_time(**time: int) -> None:
 
 
 @hypothesis_settings(
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

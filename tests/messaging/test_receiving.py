@@ -71,7 +71,7 @@ REPORTS = st.lists(
 
 
 @hypothesis_settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -71,7 +72,9 @@ def in_batches(reports: list[StatusReport], cuts: list[int]) -> list[list[Status
 
 
 @hypothesis_settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30 if connection.vendor == "sqlite" else 10,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(reports=REPORTS, data=st.data())
 def test_any_order_repetition_and_batches_end_the_same(
@@ -94,7 +97,7 @@ def test_any_order_repetition_and_batches_end_the_same(
 
 
 @hypothesis_settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(reports=REPORTS, data=st.data())
 def test_reports_that_come_before_the_answer_end_the_same(
