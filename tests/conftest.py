@@ -325,13 +325,20 @@ def no_server() -> Redis:
     return Redis(unix_socket_path="/nowhere/valkey.sock", retry=Retry(NoBackoff(), 0))
 
 
+class Deaf(Worker):
+    """A worker whom nobody commands: the thread that would listen takes up to a second to end."""
+
+    def subscribe(self) -> None:
+        """Listen to nothing."""
+
+
 @pytest.fixture
 def jobs() -> Callable[[], None]:
     """Run, here and now, the jobs that wait in both queues."""
 
     def run() -> None:
         for queue in (SEND, DEFAULT):
-            worker = Worker([django_rq.get_queue(queue)], connection=redis(queue))
+            worker = Deaf([django_rq.get_queue(queue)], connection=redis(queue))
             worker.work(burst=True, logging_level="ERROR")
 
     return run
