@@ -6,6 +6,7 @@ import ast
 import gettext
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,12 @@ def catalog(language: str) -> Catalog:
         return read_po(file, locale=language)
 
 
+@cache
+def written() -> list[tuple[str, str]]:
+    """Give (place, words) of all that is to be translated, read once for every language."""
+    return [*in_python(), *in_templates()]
+
+
 def strings(value: str | tuple[str, ...] | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 
@@ -97,9 +104,7 @@ def test_every_word_is_translated(language: str) -> None:
         for msgid in strings(message.id)
     }
 
-    missing = {
-        (where, msgid) for where, msgid in [*in_python(), *in_templates()] if msgid not in known
-    }
+    missing = {(where, msgid) for where, msgid in written() if msgid not in known}
 
     assert not missing, "\n".join(f"{where}: {msgid!r}" for where, msgid in sorted(missing))
 
