@@ -19,6 +19,7 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.contenttypes.management import create_contenttypes
 from django.contrib.sessions.backends.db import SessionStore
+from django.core.management.commands import flush
 from django.db import connection
 from django.db.models.signals import post_migrate
 from django.template import Template
@@ -166,8 +167,10 @@ def our_language() -> Iterator[None]:
 def quick_flush() -> None:
     """Empty tables by DELETE, and do not fill them with permissions, which nothing here asks for.
 
-    TRUNCATE makes new files for each table and index of PostgreSQL.
+    TRUNCATE makes new files for each table and index of PostgreSQL. The triggers stay where they are: to
+    hang them on anew, as after a migration, takes longer than all the rest.
     """
+    flush.emit_post_migrate_signal = lambda *_, **__: None
     post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
     post_migrate.disconnect(create_contenttypes)
     if ON_POSTGRESQL:
