@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import uuid
@@ -154,15 +155,21 @@ def built_before() -> Apps:
 
 
 def schema() -> set[str]:
-    """Give what PostgreSQL knows of our tables: columns, indexes, constraints, triggers; else nothing."""
+    """Give what PostgreSQL knows of our tables: columns, indexes, constraints, triggers; else nothing.
+
+    Without casts and brackets, of which it writes others once tests have restored a backup.
+    """
     if not ON_POSTGRESQL:
         return set()
     ours = {model._meta.db_table for model in tables(today) if is_ours(model._meta.app_config)}
     with connection.cursor() as cursor:
         cursor.execute(SCHEMA)
-        return {f"{table}: {what}" for table, what in cursor.fetchall() if table in ours}
+        return {
+            f"{table}: {CASTS.sub('', what)}" for table, what in cursor.fetchall() if table in ours
+        }
 
 
+CASTS = re.compile(r"::(character varying|text)(\[\])?|[()]")
 SCHEMA = """
 SELECT table_name, concat_ws(' ', column_name, data_type, character_maximum_length, is_nullable,
                              column_default, is_identity, generation_expression)
