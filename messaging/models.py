@@ -206,8 +206,9 @@ class Message(models.Model):
                 condition=IS_HELD,
                 name="message_held",
             ),
+            # The condition says the state, too; named here, SQLite prefers this to the index of states.
             models.Index(
-                fields=["workspace", "priority", "id"],
+                fields=["workspace", "status", "priority", "id"],
                 condition=models.Q(AWAITS_QUOTA, status="queued"),
                 name="message_awaits_quota",
             ),

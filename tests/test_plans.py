@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from accounts.models import Workspace
@@ -102,6 +102,12 @@ HOT: dict[str, tuple[Callable[[Workspace, Phone], QuerySet[Any]], str]] = {
         ).order_by("pk")[:200],
         "message_list",
     ),
+    "whether anything waits for a quota": (
+        lambda w, p: Workspace.objects.filter(
+            Exists(charging.waiting(OuterRef("pk"))), pk=w.pk
+        ), "message_awaits_quota",
+    ),
+    "how much waits for a quota": (lambda w, p: charging.waiting(w.pk)[:1000], "message_awaits_quota"),
     "what waits for a quota": (
         lambda w, p: charging.waiting(w.pk).order_by("priority", "id")[:500], "message_awaits_quota",
     ),

@@ -261,7 +261,7 @@ class Migration(migrations.Migration):
                     ),
                     ("status", "queued"),
                 ),
-                fields=["workspace", "priority", "id"],
+                fields=["workspace", "status", "priority", "id"],
                 name="message_awaits_quota",
             ),
         ),

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet
 from django.utils import timezone
 
 from messaging.models import AWAITS_QUOTA, Message, Status
@@ -111,7 +111,7 @@ def take(found: Iterable[Account], size: int) -> Charged:
     return Charged(periods.get(False), periods.get(True))
 
 
-def waiting(workspace: int) -> QuerySet[Message]:
+def waiting(workspace: int | OuterRef) -> QuerySet[Message]:
     """Give the messages that wait for a quota, by the index of those."""
     return Message.objects.filter(AWAITS_QUOTA, workspace=workspace, status=Status.QUEUED)
 

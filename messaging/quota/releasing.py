@@ -18,7 +18,7 @@ from accounts.models import Workspace
 from lib import bulk
 from messaging import quiet
 from messaging.connected import rouse
-from messaging.models import AWAITS_QUOTA, Attempt, Message, Priority, Status
+from messaging.models import Attempt, Message, Priority
 from messaging.quota import ledger
 from messaging.quota.charging import Account, Charged, accounts, take, waiting
 from messaging.quota.models import Quota
@@ -33,8 +33,8 @@ _BATCH, _BATCHES = 500, 20
 
 def release() -> int:
     """Let go what quotas have room for; give how much. A duty of the tick."""
-    some = Message.objects.filter(AWAITS_QUOTA, workspace=OuterRef("pk"), status=Status.QUEUED)
-    here = Workspace.objects.filter(Exists(some)).values_list("pk", flat=True)
+    some = Exists(waiting(OuterRef("pk")))
+    here = Workspace.objects.filter(some).values_list("pk", flat=True)
     return sum(_release(workspace) for workspace in list(here))
 
 
