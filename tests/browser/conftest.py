@@ -37,13 +37,7 @@ PATIENCE = 30_000
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
-@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    # They share a site, which is empty for the first only.
-    places = [place for place, item in enumerate(items) if item.path.name == "test_main_path.py"]
-    ordered = sorted((items[place] for place in places), key=lambda item: item.location[1] or 0)
-    for place, item in zip(places, ordered, strict=True):
-        items[place] = item
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
